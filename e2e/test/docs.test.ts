@@ -112,7 +112,7 @@ describe("the pages of the documentation", () => {
 
   /** Standard output and error of a process, and how it ended. */
   function run(command: string, args: readonly string[], env: Record<string, string> = {}): Promise<Printed> {
-    const options = { cwd: folder, env: { ...ENVIRONMENT, ...env }, timeout: 40_000 };
+    const options = { cwd: folder, env: { ...ENVIRONMENT, ...env }, timeout: 150_000 };
     return new Promise((done) => {
       execFile(command, args, options, (error, out, err) =>
         done({ code: error ? (error.code ?? error.signal) : 0, out, err }),

@@ -189,7 +189,7 @@ function steps({ items }: Plan) {
 }
 
 /** Milliseconds. It computes all the time, and may have a small part of a busy machine. */
-const TIMEOUT = 180_000;
+const TIMEOUT = 600_000;
 
 describe("a run that fails", () => {
   it(

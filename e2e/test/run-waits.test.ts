@@ -22,7 +22,7 @@ afterEach(async () => {
 const looks = () => asked.filter((one) => /\/wait|\/events|\/logs/.test(one));
 
 /** Real requests take their time. */
-const come = (about: () => unknown) => vi.waitUntil(about, { timeout: 10_000, interval: 5 });
+const come = (about: () => unknown) => vi.waitUntil(about, { timeout: 60_000, interval: 5 });
 const hasLooked = () => come(() => looks().length > 0);
 
 /** Resolves when so many entries are on record. */

@@ -38,7 +38,7 @@ describe("every public name", () => {
     const entryPoints = ENTRY_POINTS.map((file) => join(ROOT, file));
     names = publicNames(ROOT, entryPoints);
     // The compiler reads all packages: on a busy machine that takes its time.
-  }, 120_000);
+  });
 
   it("has a docstring, or explains itself", () => {
     const missing = names.filter(({ name, documented }) => !documented && !SELF_EXPLANATORY.includes(name));

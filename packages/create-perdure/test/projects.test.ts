@@ -30,7 +30,7 @@ const folder = mkdtempSync(join(tmpdir(), "perdure projects "));
 const tarballs = join(folder, "packed");
 beforeAll(() => {
   for (const name of PACKED) pack(name, tarballs);
-}, 120_000);
+});
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 async function freePort(): Promise<number> {
@@ -93,13 +93,11 @@ describe.each(PROJECTS)("a project with $framework and $useCase", ({ framework, 
     const dev = project.start("pnpm run dev", env);
     try {
       await expect
-        .poll(
-          () =>
-            fetch(`http://localhost:${port}/`).then(
-              ({ status }) => status,
-              () => 0,
-            ),
-          { timeout: 60_000 },
+        .poll(() =>
+          fetch(`http://localhost:${port}/`).then(
+            ({ status }) => status,
+            () => 0,
+          ),
         )
         .toBe(200);
       const engine = { ...env, PERDURE_URL: `http://127.0.0.1:${enginePort}` };
@@ -112,5 +110,5 @@ describe.each(PROJECTS)("a project with $framework and $useCase", ({ framework, 
     } finally {
       await dev.kill("SIGTERM");
     }
-  }, 180_000);
+  });
 });

@@ -261,25 +261,24 @@ describe.skipIf(isSkipped)("a run", () => {
     await shop.settle(DAY);
     const { page } = await open(`${shop.url}/runs/${id}`);
     const list = page.getByRole("tree", { name: "10,000 steps of the run" });
-    await list.waitFor({ timeout: 20_000 });
+    await list.waitFor();
     expect(await page.getByRole("treeitem").count()).toBeLessThan(80);
     await list.focus();
     await page.keyboard.press("End");
     await page.getByRole("treeitem", { selected: true }).getByText("step 9999").waitFor();
     expect(await page.getByRole("treeitem").count()).toBeLessThan(80);
-    // A frame with all that a scroll needs takes no longer than the eye notices.
-    const longest = await list.evaluate(async (element) => {
-      let most = 0;
+    // Wherever the list stands, it draws the rows of the window, and few more.
+    const most = await list.evaluate(async (element) => {
+      let count = 0;
       for (let at = 0; at < 20; at++) {
-        const began = performance.now();
         element.scrollTop = at * 12_345;
         await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
-        most = Math.max(most, performance.now() - began);
+        count = Math.max(count, element.querySelectorAll("[role=treeitem]").length);
       }
-      return most;
+      return count;
     });
-    expect(longest).toBeLessThan(500);
-  }, 60_000);
+    expect(most).toBeLessThan(80);
+  });
 });
 
 describe.skipIf(isSkipped)("strings of users", () => {

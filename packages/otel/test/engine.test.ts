@@ -61,7 +61,7 @@ async function start(otlpEndpoint: string): Promise<string> {
   let said = "";
   engine.stderr?.on("data", (part) => (said += part));
   engine.stdout?.on("data", (part) => (said += part));
-  await expect.poll(() => said, { timeout: 30_000 }).toMatch(/"url":"([^"]+)"/);
+  await expect.poll(() => said).toMatch(/"url":"([^"]+)"/);
   return /"url":"([^"]+)"/.exec(said)?.[1] ?? expect.unreachable();
 }
 

@@ -5,7 +5,7 @@ import { approval, effects, order } from "./order.ts";
 
 const payload = { id: "1", card: "4242" };
 
-it("finds no difference in a workflow whose results are all in its steps", { timeout: 60_000 }, async () => {
+it("finds no difference in a workflow whose results are all in its steps", async () => {
   await using t = await testEngine({ workflows: { "/order": order } });
   const report = await t.chaos(order, payload, { seeds: 40 });
   expect(report.seeds).toBe(40);
@@ -13,7 +13,7 @@ it("finds no difference in a workflow whose results are all in its steps", { tim
   effects.splice(0);
 });
 
-it("sets up each run, also one that fails", { timeout: 60_000 }, async () => {
+it("sets up each run, also one that fails", async () => {
   const asks = serve(
     async (context: WorkflowContext<number>) => {
       const [rate, answer] = await Promise.all([
@@ -32,9 +32,7 @@ it("sets up each run, also one that fails", { timeout: 60_000 }, async () => {
   for (const size of [1, 2]) await t.chaos(asks, size, { seeds: 20, setup });
 });
 
-it("shows the seed, the step and both histories where a workflow isn't deterministic", {
-  timeout: 60_000,
-}, async () => {
+it("shows the seed, the step and both histories where a workflow isn't deterministic", async () => {
   let calls = 0;
   const counts = serve(async (context) => {
     const base = await context.run("base", () => 1);
@@ -54,9 +52,7 @@ it("shows the seed, the step and both histories where a workflow isn't determini
   );
 });
 
-it("finds a workflow that takes another way each time, at its first mismatch", {
-  timeout: 60_000,
-}, async () => {
+it("finds a workflow that takes another way each time, at its first mismatch", async () => {
   let way = 0;
   const strays = serve(async (context) => {
     await context.run("first", () => 1);

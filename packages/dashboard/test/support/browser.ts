@@ -29,7 +29,7 @@ export interface Visit {
 export async function open(url: string, options: BrowserContextOptions = {}): Promise<Visit> {
   const context = await (await launch()).newContext({ viewport: { width: 1280, height: 900 }, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(60_000);
   const errors: string[] = [];
   const origins = new Set<string>();
   page.on("pageerror", (error) => errors.push(String(error)));

@@ -50,7 +50,7 @@ it("copies the database of an engine that writes, and the copy has each run of b
   expect(before.filter((id) => !runs.has(id))).toEqual([]);
   // The engine goes on with its own file.
   expect((await liveRuns(engine.url())).length).toBe(before.length + during.length);
-}, 30_000);
+});
 
 const at = (path: string) => join(folder(), path);
 

@@ -203,7 +203,7 @@ describe("perdure dev", () => {
     const one = dev(["--port", "0", "--log-level", "silent"]);
     // By now it has its database, and whatever it had to say it would have said.
     const opened = (): boolean => existsSync(join(folder, ".perdure", "dev.db"));
-    await expect.poll(opened, { interval: 10, timeout: 15_000 }).toBe(true);
+    await expect.poll(opened, { interval: 10 }).toBe(true);
     await new Promise((resolve) => setTimeout(resolve, 100));
     one.child.kill("SIGTERM");
     await one.exit();
@@ -227,7 +227,7 @@ describe("perdure dev", () => {
     const { messageId } = (await (
       await post(first.url(), `/v2/publish/http://127.0.0.1:${port}/`)
     ).json()) as { messageId: string };
-    await expect.poll(() => seen.length, { timeout: 10_000, interval: 10 }).toBe(1);
+    await expect.poll(() => seen.length, { interval: 10 }).toBe(1);
     first.child.kill("SIGKILL");
     await first.exit();
     const second = dev(["--port", "0"]);

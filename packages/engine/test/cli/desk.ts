@@ -56,7 +56,7 @@ export function useDesk(): Desk {
     return {
       child,
       said: () => said,
-      saying: (text) => expect.poll(() => said, { timeout: 10_000, interval: 10 }).toMatch(text),
+      saying: (text) => expect.poll(() => said, { interval: 10 }).toMatch(text),
       url: () => /running at (\S+)/.exec(said)?.[1] ?? "",
       exit: async () => (await ended)[0],
     };

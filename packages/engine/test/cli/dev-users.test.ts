@@ -17,7 +17,7 @@ it("perdure dev knows its public users by their tokens, and keeps their data apa
   });
   let said = "";
   child.stdout.on("data", (part) => (said += part));
-  await expect.poll(() => said, { timeout: 10_000, interval: 10 }).toContain("NEXT_SIGNING_KEY");
+  await expect.poll(() => said, { interval: 10 }).toContain("NEXT_SIGNING_KEY");
   const url = /running at (\S+)/.exec(said)?.[1];
   const ask = async (token: string, path: string, init: RequestInit = {}): Promise<unknown> =>
     (

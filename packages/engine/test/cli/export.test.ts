@@ -42,7 +42,7 @@ it("writes a run's history to a file, or prints it", async () => {
   const stranger = run(["export", workflowRunId, "--url", engine.url(), "--token", "wrong"]);
   expect(await stranger.exit()).toBe(1);
   expect(stranger.said()).toMatch(/answers 401: .* Give its token with --token, or PERDURE_TOKEN\.\n$/);
-}, 30_000);
+});
 
 it("says that another server answers", async () => {
   const app = createServer((_, response) => response.end("<title>My app</title>"));

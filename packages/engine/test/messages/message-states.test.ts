@@ -282,4 +282,4 @@ it("messages keep to the states that there are, whatever happens: nothing is los
     }),
     { seed: 20_300_101, numRuns: 15 },
   );
-}, 300_000);
+});

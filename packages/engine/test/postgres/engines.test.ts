@@ -62,7 +62,7 @@ describe("several engines on one database", () => {
     const flow = { [HEADER.flowControlKey]: "k", [HEADER.flowControlValue]: "parallelism=3" };
     const ids = await publish(engines, 60, { headers: flow });
     await engines.settled();
-    await expect.poll(() => engines.calls.length, { timeout: 20_000 }).toBe(60);
+    await expect.poll(() => engines.calls.length).toBe(60);
     await engines.settled();
     expect(idsOf(engines).sort()).toEqual(ids.sort());
     expect(work.most).toBe(3);
@@ -86,7 +86,7 @@ describe("several engines on one database", () => {
     const work = busy(1);
     const engines = await startEngines(2, work.endpoint);
     for (let at = 0; at < 40; at++) await engines.next().ask("POST", `/v2/enqueue/q/https://a.test/${at}`);
-    await expect.poll(() => engines.calls.length, { timeout: 20_000 }).toBe(40);
+    await expect.poll(() => engines.calls.length).toBe(40);
     await engines.settled();
     expect(numbersOf(engines)).toEqual(Array.from({ length: 40 }, (_, at) => at));
     expect(work.most).toBe(1);
@@ -99,7 +99,7 @@ describe("several engines on one database", () => {
       .next()
       .ask("POST", "/v2/queues", { body: JSON.stringify({ queueName: "q", parallelism: 4 }) });
     for (let at = 0; at < 60; at++) await engines.next().ask("POST", `/v2/enqueue/q/https://a.test/${at}`);
-    await expect.poll(() => engines.calls.length, { timeout: 20_000 }).toBe(60);
+    await expect.poll(() => engines.calls.length).toBe(60);
     await engines.settled();
     expect([...numbersOf(engines)].sort((a, b) => a - b)).toEqual(Array.from({ length: 60 }, (_, at) => at));
     expect(work.most).toBe(4);

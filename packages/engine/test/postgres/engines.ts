@@ -58,7 +58,7 @@ export async function startEngines(
           await Promise.all(all.map(({ engine }) => engine.idle()));
           return (await all[0]?.store.backlog())?.due;
         },
-        { timeout: 20_000, interval: 5 },
+        { interval: 5 },
       )
       .toBe(0);
     await Promise.all(all.map(({ engine }) => engine.idle()));

@@ -81,9 +81,7 @@ async function stage(workflow: (context: WorkflowContext) => Promise<unknown>) {
 }
 
 const ended = (client: Client, id: string, state: string) =>
-  expect
-    .poll(async () => (await client.runs.get(id))?.workflowState, { timeout: 30_000, interval: 50 })
-    .toBe(state);
+  expect.poll(async () => (await client.runs.get(id))?.workflowState, { interval: 50 }).toBe(state);
 
 /** A step that lasts until the test opens it. */
 function gate() {
@@ -132,9 +130,7 @@ describe("inline execution with two engines behind one address", () => {
       return { slow, event, called };
     });
     const { workflowRunId } = await client.trigger({ url });
-    await expect
-      .poll(async () => (await client.notify({ eventId: "e", eventData: 7 })).length, { timeout: 10_000 })
-      .toBe(1);
+    await expect.poll(async () => (await client.notify({ eventId: "e", eventData: 7 })).length).toBe(1);
     held.open();
     await ended(client, workflowRunId, "RUN_SUCCESS");
     const run = await client.runs.get(workflowRunId);

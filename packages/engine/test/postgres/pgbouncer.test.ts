@@ -82,14 +82,11 @@ default_pool_size = 4
     if (!one || !other) throw new TypeError("There are two engines.");
     await Promise.all(Array.from({ length: 20 }, (_, at) => (at % 2 ? one : other).start(`wfr_${at}`)));
     await expect
-      .poll(
-        async () => {
-          for (const { engine } of worlds) await engine.idle();
-          const { runs } = (await other.ask("GET", "/v2/workflows/logs?state=RUN_SUCCESS&count=50")).body;
-          return runs.length;
-        },
-        { timeout: 20_000 },
-      )
+      .poll(async () => {
+        for (const { engine } of worlds) await engine.idle();
+        const { runs } = (await other.ask("GET", "/v2/workflows/logs?state=RUN_SUCCESS&count=50")).body;
+        return runs.length;
+      })
       .toBe(20);
     expect(worlds.flatMap(({ calls }) => calls).every(({ url: to }) => to === APP)).toBe(true);
     for (const { engine } of worlds) await engine.stop();

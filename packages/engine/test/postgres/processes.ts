@@ -84,7 +84,7 @@ export function useProcesses(): {
         PERDURE_DB: db,
         ...env,
       });
-      await expect.poll(() => command.said(), { timeout: 30_000, interval: 20 }).toMatch(/"listening"/);
+      await expect.poll(() => command.said(), { interval: 20 }).toMatch(/"listening"/);
       return engineOf(command, endpoint);
     },
   };

@@ -111,7 +111,7 @@ describe("a rotation of the keys", () => {
     const other = world(undefined, { opened: stores[1], clock });
     const publish = async () => {
       await other.ask("POST", "/v2/publish/https://a.test/");
-      await expect.poll(() => one.calls.length + other.calls.length, { timeout: 20_000 }).toBe(1);
+      await expect.poll(() => one.calls.length + other.calls.length).toBe(1);
       return [...one.calls.splice(0), ...other.calls.splice(0)];
     };
     await publish();
@@ -151,14 +151,12 @@ describe("the heartbeat of an engine", () => {
             await sql`SELECT 1 FROM pg_locks WHERE NOT granted AND pid IN
             (SELECT pid FROM pg_stat_activity WHERE query LIKE 'UPDATE due%')`
           ).length > 0;
-        await expect.poll(isWaiting, { timeout: 20_000 }).toBe(true);
+        await expect.poll(isWaiting).toBe(true);
         const before = await seenAt();
         await expect.poll(seenAt, { timeout: 8000 }).toBeGreaterThan(before);
         expect(await isWaiting()).toBe(true);
       });
-      await expect
-        .poll(async () => (await sql`SELECT 1 FROM engines WHERE id = 'dead'`).length, { timeout: 20_000 })
-        .toBe(0);
+      await expect.poll(async () => (await sql`SELECT 1 FROM engines WHERE id = 'dead'`).length).toBe(0);
     });
     await w.engine.stop();
     await store.close();

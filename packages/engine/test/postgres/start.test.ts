@@ -40,7 +40,7 @@ function start(db: string): Command {
 
 async function addressOf(engine: Command): Promise<string> {
   // Several processes start at once, and connect.
-  await expect.poll(() => engine.said(), { timeout: 30_000, interval: 50 }).toMatch(/"listening"/);
+  await expect.poll(() => engine.said(), { interval: 50 }).toMatch(/"listening"/);
   return /"url":"([^"]+)"/.exec(engine.said())?.[1] ?? "";
 }
 
@@ -56,7 +56,7 @@ describe("perdure start --db postgres://…", () => {
         return ((await answer.json()) as { readonly messageId: string }).messageId;
       }),
     );
-    await expect.poll(() => delivered.length, { timeout: 20_000 }).toBeGreaterThanOrEqual(40);
+    await expect.poll(() => delivered.length).toBeGreaterThanOrEqual(40);
     expect([...delivered].sort()).toEqual([...published].sort());
     for (const url of urls) expect((await fetch(`${url}/ready`)).status).toBe(200);
     const logs = engines.map(({ said }) => said()).join("");
@@ -73,11 +73,11 @@ describe("perdure start --db postgres://…", () => {
     const first = start(db);
     const to = `${await addressOf(first)}/v2/publish/${urlOfEndpoint()}`;
     await fetch(to, { method: "POST", headers: auth });
-    await expect.poll(() => delivered.length, { timeout: 20_000 }).toBe(1);
+    await expect.poll(() => delivered.length).toBe(1);
     await addressOf(start(db));
     const killed = performance.now();
     first.child.kill("SIGKILL");
-    await expect.poll(() => delivered.length, { timeout: 30_000, interval: 50 }).toBe(2);
+    await expect.poll(() => delivered.length, { interval: 50 }).toBe(2);
     // A busy machine gets some seconds more; the lease itself would last for 30.
     expect(performance.now() - killed).toBeLessThan(15_000);
     expect(new Set(delivered).size).toBe(1);

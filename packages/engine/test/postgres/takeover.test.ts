@@ -15,7 +15,7 @@ async function occupy(engine: EngineProcess, count: number, headers = {}): Promi
   const ids = await Promise.all(
     Array.from({ length: count }, (_, at) => engine.publish(`held/${at}`, headers)),
   );
-  await expect.poll(() => endpoint.deliveries.length, { timeout: 20_000 }).toBe(count);
+  await expect.poll(() => endpoint.deliveries.length).toBe(count);
   return ids.sort();
 }
 
@@ -35,7 +35,7 @@ describe("an engine that is killed", () => {
     const held = endpoint.deliveries.splice(0);
     const killed = performance.now();
     await first.kill();
-    await expect.poll(() => endpoint.deliveries.length, { timeout: 20_000, interval: 20 }).toBe(20);
+    await expect.poll(() => endpoint.deliveries.length, { interval: 20 }).toBe(20);
     expect(Math.max(...endpoint.deliveries.map(({ at }) => at)) - killed).toBeLessThan(10_000);
     expect(idsOf(endpoint.deliveries)).toEqual(ids);
     expect(new Set(endpoint.deliveries.map(({ retried }) => retried))).toEqual(new Set(["0"]));
@@ -60,7 +60,7 @@ describe("an engine that is killed", () => {
     await first.kill();
     endpoint.deliveries.splice(0);
     endpoint.answers = () => true;
-    await expect.poll(() => endpoint.deliveries.length, { timeout: 20_000 }).toBe(9);
+    await expect.poll(() => endpoint.deliveries.length).toBe(9);
     expect(idsOf(endpoint.deliveries)).toEqual([...keyed, ...queued].sort());
     const order = endpoint.deliveries
       .filter(({ path }) => path === "queued")
@@ -80,14 +80,14 @@ describe("an engine that is frozen past its lease, and wakes", () => {
     endpoint.answers = () => true;
     first.command.child.kill("SIGSTOP");
     // Each message and its report.
-    await expect.poll(() => endpoint.deliveries.length, { timeout: 20_000 }).toBe(20);
+    await expect.poll(() => endpoint.deliveries.length).toBe(20);
     for (const one of held) one.answer(500);
     first.command.child.kill("SIGCONT");
     // It has read the answers once it serves requests again.
-    await expect.poll(async () => (await first.ask("GET", "/ready")).status, { timeout: 20_000 }).toBe(200);
+    await expect.poll(async () => (await first.ask("GET", "/ready")).status).toBe(200);
     await second.kill();
     const later = await first.publish("later");
-    await expect.poll(() => idsOf(endpoint.deliveries), { timeout: 20_000 }).toContain(later);
+    await expect.poll(() => idsOf(endpoint.deliveries)).toContain(later);
     const messages = endpoint.deliveries.filter(({ path }) => path.startsWith("held"));
     expect(idsOf(messages)).toEqual(ids);
     const reports = endpoint.deliveries
@@ -116,11 +116,11 @@ describe("a restart of the PostgreSQL server", () => {
       });
       for (let round = 0; round < 2; round++) {
         const before = acknowledged.length;
-        await expect.poll(() => acknowledged.length, { timeout: 20_000 }).toBeGreaterThan(before + 50);
+        await expect.poll(() => acknowledged.length).toBeGreaterThan(before + 50);
         await server.restart();
       }
       const after = acknowledged.length;
-      await expect.poll(() => acknowledged.length, { timeout: 20_000 }).toBeGreaterThan(after + 50);
+      await expect.poll(() => acknowledged.length).toBeGreaterThan(after + 50);
       over = true;
       await Promise.all(publishers);
       await expect
@@ -129,7 +129,7 @@ describe("a restart of the PostgreSQL server", () => {
             const delivered = new Set(idsOf(endpoint.deliveries));
             return acknowledged.filter((id) => !delivered.has(id)).length;
           },
-          { timeout: 45_000, interval: 100 },
+          { interval: 100 },
         )
         .toBe(0);
       for (const { command, url } of engines) {
@@ -143,5 +143,5 @@ describe("a restart of the PostgreSQL server", () => {
     } finally {
       await server.stop();
     }
-  }, 120_000);
+  });
 });

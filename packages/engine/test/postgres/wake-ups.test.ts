@@ -8,7 +8,7 @@ import { readLocation } from "../../src/store/postgres/location.ts";
 const { token, currentSigningKey: current, nextSigningKey: next } = DEV_CREDENTIALS;
 
 /** For a busy machine. */
-const PATIENT = { timeout: 30_000 };
+const PATIENT = { timeout: 60_000 };
 
 async function open(url: string, deliver: () => void): Promise<Engine> {
   const store = await openPostgres(url);

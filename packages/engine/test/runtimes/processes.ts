@@ -52,7 +52,7 @@ export function useProcesses(): Processes {
       let said = "";
       for (const stream of [child.stdout, child.stderr]) stream.on("data", (part) => (said += part));
       const saying = async (text: RegExp): Promise<void> => {
-        await expect.poll(() => said, { timeout: 15_000, interval: 20 }).toMatch(text);
+        await expect.poll(() => said, { interval: 20 }).toMatch(text);
       };
       await saying(/NEXT_SIGNING_KEY=|"listening"/);
       const url = /http:\/\/127\.0\.0\.1:\d+/.exec(said)?.[0] ?? "";
