@@ -102,8 +102,8 @@ const suites: Readonly<Record<string, Suite>> = {
     include: IN_BOTH_MODES.e2e.map((name) => `e2e/test/${name}.test.ts`),
     mode: "one step a delivery",
   },
-  // Left out on PostgreSQL: suites that start processes on files, those that replace the timers of the platform, and the
-  // longest ones, whose rules the suites of the engine check on both stores.
+  // Left out on PostgreSQL: suites that start processes on files, and those of clients and wire formats, for which the store
+  // makes no difference. Long suites have fewer cases there.
   "e2e-postgres": {
     include: [
       ...["catching", "failures", "inline-model", "random-workflows", "rollback-ends"],
