@@ -133,12 +133,16 @@ export class Lab {
   }
 }
 
-/**
- * Lets everything else go on until something has come about, without waiting in real time. The test's own limit ends it: on a
- * busy machine, other threads take as long as they like.
- */
+/** Milliseconds, less than a test may take: on a busy machine, other threads take as long as they like. */
+const PATIENCE_MS = 200_000;
+
+/** Lets everything else go on until something has come about, without waiting in real time. */
 export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+  const end = performance.now() + PATIENCE_MS;
+  while (!condition()) {
+    if (performance.now() > end) throw new Error("It didn't come about.");
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 }
 
 /** Something that is waited for until it is opened. */
