@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
@@ -140,7 +140,10 @@ describe("perdure trigger", () => {
     for (const [args, message] of [
       [["trigger", order, "--body", "@none.json"], 'The file "none.json" can\'t be read'],
       [["trigger", order, "--header", "x"], '--header must be "name: value"; got "x".'],
-      [["trigger", order, "--retries", "many"], '--retries must be a whole number; got "many".'],
+      [
+        ["trigger", order, "--retries", "many"],
+        '--retries must be a whole number of at least 0; got "many".',
+      ],
       [["trigger", "nowhere"], "nowhere"],
       [
         ["runs", "--state", "lo\u001b[31mst"],
@@ -195,6 +198,7 @@ describe("perdure runs and show", () => {
     expect(out).toContain(runId);
     expect(out).toContain('{"id":11}');
     expect(out).toMatch(/reserve +Run +success/);
+    expect(out).toMatch(/charge .*card 11 declined/);
     expect(out).toMatch(/failed in step "charge": \w+: card 11 declined/);
     expect(out).toMatch(/rollback reserve: done/);
     expect(out).toMatch(/failure function ran: .*told the customer/);
@@ -231,7 +235,14 @@ describe("perdure wake, cancel and dlq", () => {
     const ids = [21, 22, 23].map((id) => `nap-${id}`);
     for (const id of ids)
       await client.trigger({ url: order, body: { id: 1, nap: true }, workflowRunId: id, label: "to-cancel" });
-    expect(await perdure(["cancel", "nap-21"])).toMatchObject({ code: 0, out: "1 run cancelled.\n" });
+    const env = { PERDURE_USER: "Ada" };
+    expect(await perdure(["cancel", "nap-21"], { env })).toMatchObject({
+      code: 0,
+      out: "1 run cancelled.\n",
+    });
+    const headers = { Authorization: `Bearer ${token}` };
+    const audit = await fetch(`${url}/v2/workflows/audit?person=Ada`, { headers });
+    expect(await audit.json()).toMatchObject({ entries: [{ target: expect.stringContaining("nap-21") }] });
     const asked = await perdure(["cancel", "--label", "to-cancel"]);
     expect(asked).toMatchObject({ code: 2, out: "" });
     expect(asked.err).toContain("Cancel 2 runs? There is no terminal to ask on: add --yes to do it.");
@@ -273,6 +284,9 @@ describe("perdure wake, cancel and dlq", () => {
       expect(refused.err).toMatch(/Delete the dead letters of \d+ runs\?/);
       expect(await perdure(["dlq", "delete", "--all", "--yes"])).toMatchObject({ code: 0 });
       expect(await json("dlq", "list")).toEqual([]);
+      const gone = await perdure(["dlq", "resume", own[0] ?? ""]);
+      expect(gone).toMatchObject({ code: 4, out: "" });
+      expect(gone.err).toContain(`The dead letter queue has no ${own[0]}.`);
     } finally {
       declined = true;
     }
@@ -295,6 +309,27 @@ describe("perdure tail", () => {
       .toBeGreaterThan(0);
     expect(await tail.ended).toBe(0);
     expect(tail.lines.join("\n")).toMatch(/wfr_tail-40 run\.completed|wfr_tail-40 has ended/);
+  });
+
+  it("ends without an error when nobody reads it any more", async () => {
+    const tail = spawn(process.execPath, [CLI, "tail", "--url", url, "--token", token], { env: INHERITED });
+    let complaint = "";
+    tail.stderr.on("data", (part) => (complaint += part));
+    tail.stdout.once("data", () => tail.stdout.destroy());
+    const ended = once(tail, "exit");
+    let isOver = false;
+    void ended.then(() => (isOver = true));
+    await expect
+      .poll(
+        async () => {
+          await client.trigger({ url: order, body: { id: 43, nap: true } });
+          return isOver;
+        },
+        { timeout: 30_000, interval: 100 },
+      )
+      .toBe(true);
+    expect(await ended).toEqual([0, null]);
+    expect(complaint).toBe("");
   });
 
   it("ends when the run has ended before", async () => {

@@ -1,5 +1,5 @@
 import type { ComponentType } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { liveState } from "./api/live.ts";
 import { isAccess, logOut, openSession, session } from "./api/session.ts";
 import type { Access } from "./api/types.ts";
@@ -13,13 +13,13 @@ import { SchedulesPage } from "./pages/schedules-page.tsx";
 import { UrlGroupsPage } from "./pages/url-groups-page.tsx";
 import { WaitingPage } from "./pages/waiting-page.tsx";
 import { path } from "./router.ts";
-import { RunPage } from "./run/run-page.tsx";
+import { RunPage, runIdIn } from "./run/run-page.tsx";
 import { nextTheme, theme } from "./theme.ts";
 import { DialogHost } from "./ui/dialog.tsx";
 import { Icon, type IconName } from "./ui/icon.tsx";
 import { Link } from "./ui/link.tsx";
 import { Empty, ErrorBox, Skeleton } from "./ui/states.tsx";
-import { Toasts } from "./ui/toast.tsx";
+import { Line } from "./ui/text.tsx";
 
 interface Place {
   readonly path: string;
@@ -53,7 +53,6 @@ export function App() {
       <Side access={current} />
       <Page />
       <DialogHost />
-      <Toasts />
     </div>
   );
 }
@@ -66,7 +65,7 @@ function Page() {
   const current = path.value;
   const isRun = current.startsWith("/runs/");
   const place = placeOf(current);
-  const title = isRun ? decodeURIComponent(current.slice("/runs/".length)) : (place?.name ?? "Not found");
+  const title = isRun ? runIdIn(current) : (place?.name ?? "Not found");
   useEffect(() => {
     document.title = `${title} · Perdure`;
   }, [title]);
@@ -77,6 +76,7 @@ function Page() {
   }
   return (
     <main id="main" tabIndex={-1}>
+      <h1 class="hidden">Not found</h1>
       <Empty icon="search" title="There is no such page">
         <Link to="/runs">To the runs</Link>
       </Empty>
@@ -90,12 +90,19 @@ const THEME_WORDS = { auto: "Colours: system", light: "Colours: light", dark: "C
 function Side({ access }: { readonly access: Access }) {
   const current = path.value;
   const shown = current.startsWith("/runs/") ? "/runs" : placeOf(current)?.path;
+  const nav = useRef<HTMLElement>(null);
+  // On a narrow screen the pages stand in a line that scrolls.
+  useEffect(() => {
+    nav.current
+      ?.querySelector("[aria-current=page]")
+      ?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [shown]);
   return (
     <header class="side">
       <Link to="/runs" class="brand">
         <span class="brand-mark" aria-hidden="true" /> Perdure
       </Link>
-      <nav aria-label="Pages">
+      <nav aria-label="Pages" ref={nav}>
         {PLACES.map(({ path: to, name, icon }) => (
           <Link key={to} to={to} current={to === shown} class="place">
             <Icon name={icon} /> <span>{name}</span>
@@ -106,6 +113,11 @@ function Side({ access }: { readonly access: Access }) {
         <p class={`live is-${liveState.value}`} role="status">
           <span class="dot" aria-hidden="true" /> {LIVE_WORDS[liveState.value]}
         </p>
+        {access.user !== undefined && (
+          <p class="muted user">
+            <Line text={access.user} />
+          </p>
+        )}
         {access.access !== "full" && <p class="tag is-warn">Read only</p>}
         <button type="button" class="place" onClick={nextTheme}>
           <Icon name="moon" /> <span>{THEME_WORDS[theme.value]}</span>

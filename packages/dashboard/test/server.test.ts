@@ -210,6 +210,44 @@ describe("the session", () => {
   });
 });
 
+describe("the audit log", () => {
+  interface Entry {
+    readonly person?: string;
+    readonly action: string;
+    readonly target: string;
+  }
+  const queue = { method: "POST", body: JSON.stringify({ queueName: "q", parallelism: 1 }) };
+  const entries = async (page: Dashboard, headers: Record<string, string>): Promise<Entry[]> => {
+    const answer = await ask(page, "/dashboard/api/v2/workflows/audit", { headers });
+    return ((await answer.json()) as { entries: Entry[] }).entries;
+  };
+
+  it("names the user who is logged in, whatever the page says, and tells of events, too", async () => {
+    const page = dashboard();
+    const began = await logIn(page, TOKEN, {
+      body: JSON.stringify({ token: TOKEN, name: " Jürgen:\ud800 " }),
+    });
+    expect(await began.json()).toMatchObject({ user: "Jürgen:\ufffd" });
+    const headers = { ...PAGE, Cookie: cookieOf(began), "Perdure-Person": "Eve" };
+    expect((await ask(page, "/dashboard/api/v2/queues", { ...queue, headers })).status).toBe(200);
+    expect((await ask(page, "/dashboard/api/v2/notify/paid", { method: "POST", headers })).ok).toBe(true);
+    expect(await entries(page, headers)).toMatchObject([
+      { person: "Jürgen:\ufffd", action: "POST /v2/notify/:eventId", target: "paid" },
+      { person: "Jürgen:\ufffd", action: "POST /v2/queues" },
+    ]);
+  });
+
+  it("names the user of the app's own login, and none for a user without a name", async () => {
+    const user = (request: Request) => request.headers.get("x-user") ?? undefined;
+    const page = dashboard({ token: TOKEN, user });
+    for (const name of [{ "x-user": "ada@example.com" }, {}])
+      await ask(page, "/dashboard/api/v2/queues", { ...queue, headers: { ...PAGE, ...name } });
+    const [last, first] = await entries(page, PAGE);
+    expect(first).toMatchObject({ person: "ada@example.com" });
+    expect(last).not.toHaveProperty("person");
+  });
+});
+
 describe("requests of other sites", () => {
   const forgeries: [string, Record<string, string>][] = [
     ["without the page's header", {}],

@@ -34,10 +34,12 @@ describe.skipIf(isSkipped)("the login", () => {
     await page.getByRole("alert").getByText("the token is not this engine's").waitFor();
     expect(await findBarriers(page)).toEqual([]);
     await token.fill(TOKEN);
+    await page.getByLabel("Your name").fill("Ada");
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: "Queues", exact: true }).waitFor();
     await page.reload();
     await page.getByRole("heading", { name: "Queues", exact: true }).waitFor();
+    await page.getByText("Ada", { exact: true }).waitFor();
     await page.getByRole("button", { name: "Log out" }).click();
     await token.waitFor();
     await page.reload();
@@ -90,9 +92,16 @@ describe.skipIf(isSkipped)("the frame", () => {
       }
       await trigger(shop, ORDER_URL, GOOD_ORDER);
       await shop.settle();
-      await page.goto(`${shop.url}/runs`);
-      await page.locator("table").waitFor();
-      expect(await findBarriers(page)).toEqual([]);
+      for (const [path, content] of [
+        ["/runs", "table"],
+        ["/nowhere", ".empty"],
+        ["/runs/wfr_none", "[role=alert]"],
+        ["/runs/%E0", "[role=alert]"],
+      ] as const) {
+        await page.goto(shop.url + path);
+        await page.locator(content).waitFor();
+        expect([path, await findBarriers(page)]).toEqual([path, []]);
+      }
       const animations = await page.evaluate(() => document.getAnimations().length);
       expect(animations).toBe(0);
     },
@@ -150,6 +159,25 @@ describe.skipIf(isSkipped)("the frame", () => {
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { level: 1 }).getByText("/order").waitFor();
     expect(page.url()).toContain(second);
+    // The link is gone: the focus is at the content, and not at the top of the page again.
+    expect(await page.locator(":focus").getAttribute("id")).toBe("main");
+  });
+
+  it("gives the focus back after a dialog, also when its button is gone", async () => {
+    const shop = await world();
+    await shop.ask("POST", "/v2/queues", { queueName: "mails", parallelism: 1 });
+    const { page } = await open(`${shop.url}/queues`);
+    const remove = page.getByRole("button", { name: "Delete" });
+    await remove.press("Enter");
+    const dialog = page.getByRole("dialog");
+    await dialog.waitFor();
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "hidden" });
+    expect(await page.locator(":focus").textContent()).toBe("Delete");
+    await page.keyboard.press("Enter");
+    await dialog.getByRole("button", { name: "Delete" }).press("Enter");
+    await page.getByText("No queues").waitFor();
+    await expect.poll(() => page.locator(":focus").getAttribute("id")).toBe("main");
   });
 
   it("is live while it is visible, and paused while it is hidden", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Step } from "../src/api/types.ts";
-import { toRollbackRows, toRows, toScale } from "../src/run/timeline.ts";
+import { toLabels, toRollbackRows, toRows, toScale } from "../src/run/timeline.ts";
 
 const done = (stepName: string, more: Partial<Step> = {}): Step => ({
   stepId: 1,
@@ -70,10 +70,35 @@ describe("the rows of a waterfall", () => {
 
   it("have one bracket for the steps of a delivery", () => {
     const rows = toRows(
-      ["1", "1", "1", "2", "3", "3"].map((id, at) => done(`s${at}`, { messageId: id, createdAt: at })),
+      [1, 1, 1, 2, 3, 3].map((invocation, at) => done(`s${at}`, { invocation, createdAt: at })),
       FRAME,
     );
-    expect(rows.map(({ bracket }) => bracket)).toEqual(["first", "middle", "last", "alone", "first", "last"]);
+    const alone = undefined;
+    expect(rows.map(({ bracket }) => bracket)).toEqual(["first", "middle", "last", alone, "first", "last"]);
+  });
+
+  it("have no bracket where each step has a delivery of its own", () => {
+    const rows = toRows([done("a", { createdAt: 1 }), done("b", { createdAt: 2 })], FRAME);
+    expect(rows.map(({ bracket }) => bracket)).toEqual([undefined, undefined]);
+  });
+
+  it("begin together for all steps that are under way", () => {
+    const open = { state: "STEP_PROGRESS" } as const;
+    const rows = toRows([done("a", { createdAt: 300 }), done("b", open), done("c", open)], FRAME);
+    expect(rows.map(({ from, to }) => [from, to])).toEqual([
+      [0, 300],
+      [300, 1000],
+      [300, 1000],
+    ]);
+  });
+
+  it("are named after the workflow's code where it failed outside of a step", () => {
+    const errors = [{ error: "no", status: 500, time: 10 }];
+    const step = { messageId: "m", state: "STEP_FAILED", errors } as const;
+    expect(toRows([step], FRAME)).toMatchObject([{ name: "the workflow's code" }]);
+    expect(toRows([{ messageId: "m", state: "STEP_PROGRESS" }], FRAME)).toMatchObject([
+      { name: "the next step" },
+    ]);
   });
 
   it("end with the rollbacks", () => {
@@ -115,5 +140,17 @@ describe("the scale", () => {
     const places = [0, 50, 100, 2_000_000, 3_600_100, 3_600_150, 3_600_200].map(place);
     expect(places).toEqual([...places].sort((one, other) => one - other));
     expect(places.at(-1)).toBe(1);
+  });
+
+  it("has labels that don't overlap", () => {
+    const place = (time: number): number => time / 100;
+    const cut = (from: number) => ({ from, to: from + 5 });
+    expect(toLabels({ place, cuts: [] })).toEqual({ cuts: [], hasEnd: true });
+    expect(toLabels({ place, cuts: [cut(10), cut(20)] })).toEqual({ cuts: [cut(10)], hasEnd: true });
+    expect(toLabels({ place, cuts: [cut(10), cut(60)] })).toEqual({
+      cuts: [cut(10), cut(60)],
+      hasEnd: false,
+    });
+    expect(toLabels({ place, cuts: [cut(90)] })).toEqual({ cuts: [], hasEnd: true });
   });
 });

@@ -71,6 +71,7 @@ function inject({ propagation, context }: Api): Record<string, string> {
 /** A span to begin, and the context in which it begins. */
 interface NewSpan {
   readonly name: string;
+  readonly isDelivery: boolean;
   readonly parent: Context;
   readonly links: Link[];
   readonly attributes: Attributes;
@@ -88,6 +89,7 @@ async function toSpan(api: Api, scope: MiddlewareScope, traces: "invocation" | "
   const { kind, workflowRunId, url, attempt, stepName } = scope;
   const place = kind === "delivery" ? new URL(url).pathname : stepName;
   return {
+    isDelivery: kind === "delivery",
     name: place === undefined ? NAMES[kind] : `${NAMES[kind]} ${place}`,
     attributes: {
       "perdure.workflow.url": url,
@@ -120,11 +122,10 @@ async function placeOfDelivery(
 
 async function inSpan(
   api: Api,
-  { name, parent, links, attributes }: NewSpan,
+  { name, isDelivery, parent, links, attributes }: NewSpan,
   next: () => Promise<void>,
 ): Promise<void> {
   const { trace, context, SpanKind, SpanStatusCode } = api;
-  const isDelivery = parent !== context.active();
   const kind = isDelivery ? SpanKind.CONSUMER : SpanKind.INTERNAL;
   const span: Span = trace.getTracer(SCOPE_NAME).startSpan(name, { kind, links, attributes }, parent);
   try {

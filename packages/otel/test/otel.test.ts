@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { SpanKind } from "@opentelemetry/api";
 import { describe, expect, it } from "vitest";
 import { openTelemetry } from "../src/index.ts";
 import { runSpanContext } from "../src/run-span-context.ts";
@@ -40,13 +41,15 @@ describe.each(RUNTIMES)("on $name", ({ command }) => {
     const run = await runSpanContext(facts.runId);
     const deliveries = named(facts, "process /order");
     expect(deliveries.length).toBeGreaterThan(2);
-    for (const { traceId, parentId, links } of deliveries) {
+    for (const { kind, traceId, parentId, links } of deliveries) {
+      expect(kind).toBe(SpanKind.CONSUMER);
       expect(parentId).toBeUndefined();
       expect(links).toEqual([facts.triggerTraceId, run.traceId]);
       expect(deliveries.filter((one) => one.traceId === traceId)).toHaveLength(1);
     }
     // A replayed step has no span.
     const charge = only(facts, "step charge");
+    expect(charge.kind).toBe(SpanKind.INTERNAL);
     expect(deliveries.map(({ spanId }) => spanId)).toContain(charge.parentId);
     expect(only(facts, "card")).toMatchObject({ traceId: charge.traceId, parentId: charge.spanId });
     expect(charge.attributes).toEqual({
@@ -79,8 +82,12 @@ it('with traces: "run", all deliveries of a run are one trace', async () => {
   const run = await runSpanContext(facts.runId);
   const spans = facts.spans.filter(({ name }) => name !== "order");
   expect(new Set(spans.map(({ traceId }) => traceId))).toEqual(new Set([run.traceId]));
-  for (const { parentId, links } of named(facts, "process /order"))
-    expect({ parentId, links }).toEqual({ parentId: run.spanId, links: [facts.triggerTraceId] });
+  for (const { kind, parentId, links } of named(facts, "process /order"))
+    expect({ kind, parentId, links }).toEqual({
+      kind: SpanKind.CONSUMER,
+      parentId: run.spanId,
+      links: [facts.triggerTraceId],
+    });
 });
 
 it("an exporter that throws harms no run", async () => {

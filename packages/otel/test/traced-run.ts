@@ -23,6 +23,8 @@ import { openTelemetry, traceHeaders } from "../src/index.ts";
 /** A span as the tests compare it. */
 export interface SpanFacts {
   readonly name: string;
+  /** `SpanKind` of the API. */
+  readonly kind: number;
   readonly traceId: string;
   readonly spanId: string;
   readonly parentId: string | undefined;
@@ -121,6 +123,7 @@ const facts: Facts = {
   called,
   spans: exporter.getFinishedSpans().map((span) => ({
     name: span.name,
+    kind: span.kind,
     traceId: span.spanContext().traceId,
     spanId: span.spanContext().spanId,
     parentId: span.parentSpanContext?.spanId,

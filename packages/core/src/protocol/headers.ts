@@ -12,6 +12,9 @@ export const RETRIES_BY_DEFAULT = "; default";
 /** The engine's features that a workflow's messages use: the value of `HEADER.featureSet`. */
 export const FEATURES = "LazyFetch,InitialBody,WF_DetectTrigger,WF_TriggerOnConfig";
 
+/** Names the person who acts by a request of the dashboard or of a command, percent-encoded, for the engine's audit log. */
+export const PERSON_HEADER = "Perdure-Person";
+
 /** The features for a message to a third party: its failure is a result, not the end of the run. */
 export const CALL_FEATURES = "WF_NoDelete,InitialBody";
 

@@ -20,6 +20,7 @@ export {
   forCallback,
   forFailureCallback,
   forward,
+  PERSON_HEADER,
   PROTOCOL_VERSION,
   RETRIES_BY_DEFAULT,
 } from "./headers.ts";

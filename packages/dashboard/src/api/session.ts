@@ -21,8 +21,10 @@ export async function openSession(): Promise<void> {
 }
 
 /** @throws ApiError for a token that isn't the engine's, or after too many of them */
-export async function logIn(token: string): Promise<void> {
-  session.value = (await (await send("/session", { method: "POST", body: { token } })).json()) as Access;
+export async function logIn(token: string, name: string): Promise<void> {
+  session.value = (await (
+    await send("/session", { method: "POST", body: { token, name } })
+  ).json()) as Access;
 }
 
 export async function logOut(): Promise<void> {

@@ -150,8 +150,8 @@ export interface Step {
   readonly concurrent?: number;
   readonly callType?: string;
   readonly messageId: string;
-  /** The delivery in which the step ran, where the engine says it. */
-  readonly invocation?: string;
+  /** The number of the delivery in which an inline run did the step. */
+  readonly invocation?: number;
   readonly createdAt?: number;
   readonly startedAt?: number;
   readonly durationMs?: number;
@@ -259,7 +259,6 @@ export interface PendingMessage {
   readonly url: string;
   readonly status: string;
   readonly at?: number;
-  readonly since?: number;
   readonly attempt: number;
   readonly retries: number;
   readonly workflowRunId?: string;
@@ -325,8 +324,8 @@ export interface UrlGroup {
 export interface AuditEntry {
   readonly time: number;
   readonly actor: string;
+  readonly person?: string;
   readonly action: string;
   readonly target?: string;
-  readonly status: number;
   readonly callerIp: string;
 }

@@ -1,4 +1,5 @@
 import type { AuditEntry } from "../api/types.ts";
+import { visible } from "../format/text.ts";
 import { runPath } from "../router.ts";
 import { Link } from "../ui/link.tsx";
 import { More } from "../ui/more.tsx";
@@ -6,16 +7,19 @@ import { PageHead } from "../ui/page-head.tsx";
 import { moveAmongRows } from "../ui/rows.ts";
 import { Empty, Loaded } from "../ui/states.tsx";
 import { Line, Time } from "../ui/text.tsx";
+import { useKeyboardScroll } from "../ui/use-keyboard-scroll.ts";
+import { ACTION_WORDS } from "./action-words.ts";
 import { usePages } from "./use-pages.ts";
 
 /** Who has changed what. */
 export function AuditPage() {
+  const scrolled = useKeyboardScroll<HTMLElement>();
   const pages = usePages<AuditEntry>({
     target: "/v2/workflows/audit",
     query: { count: 100 },
     list: "entries",
     keyOf: ({ time, actor, action, target = "" }) => `${time}:${actor}:${action}:${target}`,
-    live: { names: ["run", "queue", "flow", "schedule", "dlq"] },
+    live: { names: ["run", "message", "queue", "flow", "schedule", "dlq"] },
   });
   return (
     <main id="main" tabIndex={-1}>
@@ -30,7 +34,7 @@ export function AuditPage() {
               <p>Cancelling, resuming, pausing and all other actions are written down here.</p>
             </Empty>
           ) : (
-            <div class="table-scroll">
+            <section class="table-scroll" aria-label="Actions" ref={scrolled}>
               <table class="rows" onKeyDown={moveAmongRows}>
                 <thead>
                   <tr>
@@ -39,7 +43,6 @@ export function AuditPage() {
                     <th>On</th>
                     <th>By</th>
                     <th>From</th>
-                    <th class="number">Answer</th>
                   </tr>
                 </thead>
                 <tbody>
@@ -48,7 +51,7 @@ export function AuditPage() {
                   ))}
                 </tbody>
               </table>
-            </div>
+            </section>
           )
         }
       </Loaded>
@@ -58,7 +61,7 @@ export function AuditPage() {
 }
 
 function Row({
-  entry: { time, action, target = "", actor, callerIp, status },
+  entry: { time, action, target = "", actor, person, callerIp },
 }: {
   readonly entry: AuditEntry;
 }) {
@@ -68,7 +71,7 @@ function Row({
         <Time at={time} clock />
       </td>
       <td>
-        <Line text={action} mono />
+        <span title={visible(action)}>{ACTION_WORDS[action] ?? <Line text={action} mono />}</span>
       </td>
       <td class="wide">
         {target.startsWith("wfr_") ? (
@@ -80,12 +83,18 @@ function Row({
         )}
       </td>
       <td>
-        <Line text={actor} mono />
+        {person !== undefined && (
+          <>
+            <Line text={person} />{" "}
+          </>
+        )}
+        <span class="muted">
+          <Line text={actor} mono />
+        </span>
       </td>
       <td>
         <Line text={callerIp} mono />
       </td>
-      <td class="number">{status}</td>
     </tr>
   );
 }

@@ -1,8 +1,10 @@
 import { ask } from "../api/http.ts";
 import { useResource } from "../api/resource.ts";
 import type { DeadLetter, DeadLetterGroup } from "../api/types.ts";
+import { parseJson } from "../format/json.ts";
 import { plural } from "../format/text.ts";
 import { query, runPath } from "../router.ts";
+import { toErrorInfo } from "../run/error-info.ts";
 import { deleteDeadLetterAction, restartAction, resumeAction } from "../run/run-actions.tsx";
 import { errorLine } from "../run/story.tsx";
 import { Act, type Action, confirmAction } from "../ui/action.tsx";
@@ -190,6 +192,7 @@ interface LetterProps {
 
 function Letter({ letter, reload }: LetterProps) {
   const { dlqId, workflowRunId: runId, failureFunctionState: state } = letter;
+  const thrown = toErrorInfo(parseJson(letter.responseBody));
   return (
     <tr>
       <td class="wide">
@@ -211,7 +214,7 @@ function Letter({ letter, reload }: LetterProps) {
       </td>
       <td>
         <div class="row-error">
-          <Line text={letter.error} />
+          <Line text={thrown === undefined ? letter.error : errorLine(thrown)} />
         </div>
         {letter.responseStatus > 0 && <span class="tag">{letter.responseStatus}</span>}
       </td>

@@ -10,10 +10,10 @@ export function LoginPage() {
   const [busy, setBusy] = useState(false);
   const submit = async (event: SubmitEvent & { currentTarget: HTMLFormElement }): Promise<void> => {
     event.preventDefault();
-    const token = new FormData(event.currentTarget).get("token");
+    const form = new FormData(event.currentTarget);
     setBusy(true);
     try {
-      await logIn(String(token));
+      await logIn(String(form.get("token")), String(form.get("name")));
     } catch (cause) {
       setError((cause as ApiError).message);
       setBusy(false);
@@ -37,6 +37,9 @@ export function LoginPage() {
               class="mono"
             />
           )}
+        </Field>
+        <Field label="Your name" hint="For the audit log. You may leave it empty.">
+          {(id) => <input id={id} name="name" autocomplete="username" maxLength={100} />}
         </Field>
         <button type="submit" class="button is-primary" disabled={busy}>
           <Icon name="exit" />

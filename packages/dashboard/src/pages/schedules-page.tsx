@@ -76,7 +76,7 @@ function ScheduleRow({ schedule, reload }: RowProps) {
           <Line text={id} mono />
         </div>
       </td>
-      <td>
+      <td class="cron">
         <Line text={schedule.cron} mono />
       </td>
       <td>

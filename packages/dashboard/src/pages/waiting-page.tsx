@@ -195,8 +195,22 @@ function PendingRow({ message }: { readonly message: PendingMessage }) {
         {message.attempt} of {message.retries + 1}
       </td>
       <td class="number">
-        {message.at === undefined ? <span class="muted">not due</span> : <Time at={message.at} />}
+        <Next message={message} />
       </td>
     </tr>
+  );
+}
+
+/** Messages that something else than time holds back. Their time is when they were due. */
+const HELD: ReadonlySet<string> = new Set(["queued", "throttled", "deferred"]);
+
+function Next({ message: { status, at } }: { readonly message: PendingMessage }) {
+  if (status === "delivering") return <span class="muted">under way</span>;
+  if (at === undefined) return <span class="muted">not due</span>;
+  if (!HELD.has(status)) return <Time at={at} />;
+  return (
+    <span class="muted">
+      due <Time at={at} />
+    </span>
   );
 }

@@ -2,7 +2,7 @@ import type { ComponentChildren } from "preact";
 import { ask } from "../api/http.ts";
 import { useResource } from "../api/resource.ts";
 import type { Overview } from "../api/types.ts";
-import { plural } from "../format/text.ts";
+import { plural, visible } from "../format/text.ts";
 import { duration, now } from "../format/time.ts";
 import { path, query, runPath } from "../router.ts";
 import { CurlButton, confirmAction } from "../ui/action.tsx";
@@ -20,9 +20,19 @@ import { type Steps, useSteps } from "./use-steps.ts";
 import { Waits } from "./waits.tsx";
 import { Waterfall } from "./waterfall.tsx";
 
+/** The id of a run in the path of its page. */
+export function runIdIn(page: string): string {
+  const [, , id = ""] = page.split("/");
+  try {
+    return decodeURIComponent(id);
+  } catch {
+    return id; // The address has a percent sign that begins no code.
+  }
+}
+
 /** A run: its story when it failed, what it waits for while it lives, and its steps in time. */
 export function RunPage() {
-  const id = decodeURIComponent(path.value.split("/")[2] ?? "");
+  const id = runIdIn(path.value);
   const at = query.value.get("at");
   const search = at === null ? "" : `?workflowCreatedAt=${encodeURIComponent(at)}`;
   const run = useResource(
@@ -35,8 +45,9 @@ export function RunPage() {
       <nav class="crumbs" aria-label="Breadcrumbs">
         <Link to="/runs">Runs</Link>
         <span aria-hidden="true">/</span>
-        <bdi class="mono">{id}</bdi>
+        <bdi class="mono">{visible(id)}</bdi>
       </nav>
+      {run.data === undefined && <h1 class="hidden">Run {visible(id)}</h1>}
       <Loaded of={run} rows={8}>
         {(overview) => <Run run={overview} reload={run.reload} />}
       </Loaded>

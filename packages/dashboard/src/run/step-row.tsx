@@ -33,7 +33,7 @@ export function StepRow({ row, scale, isExpanded, onToggle }: StepRowProps) {
   const tries = failures.length > 0 ? `, ${plural(failures.length, "failed attempt")}` : "";
   return (
     <div class={`step tone-${isRollback && isDone ? "undo" : look.tone}`}>
-      <span class={`bracket is-${bracket}`} />
+      <span class={bracket && `bracket is-${bracket}`} />
       <span class="step-name" style={{ paddingLeft: `${row.depth * INDENT}px` }}>
         {isExpanded !== undefined && (
           <button

@@ -68,7 +68,7 @@ function Headline({ run, failed }: { readonly run: Overview; readonly failed: St
           {reportSentence(run.failureFunction)}
           {run.dlqId === undefined
             ? "Its dead letter has left the queue."
-            : "It waits in the dead letter queue."}
+            : "The run waits in the dead letter queue."}
         </p>
       </div>
     </div>
@@ -181,13 +181,23 @@ function Failure({ run, failed }: { readonly run: Overview; readonly failed: Ste
       {error && (
         <div class="error-card">
           <ErrorDetails error={error} />
-          {error.where !== undefined && <p class="muted">thrown in {oneLine(error.where)}</p>}
+          {error.where !== undefined && error.where !== "step" && (
+            <p class="muted">thrown {PLACES[error.where] ?? `in ${oneLine(error.where)}`}</p>
+          )}
         </div>
       )}
       {failures.length > 0 && <Attempts failures={failures} from={failures[0]?.time ?? 0} />}
     </Chapter>
   );
 }
+
+/** The places outside of steps at which a workflow throws, in words. */
+const PLACES: Readonly<Record<string, string>> = {
+  payload: "while it read the payload",
+  "before-first-step": "before its first step",
+  "after-last-step": "after the last recorded step",
+  replay: "while it replayed the recorded steps",
+};
 
 /** The error with its stack and causes, which the endpoint's last answer has. */
 function fullError(error: ErrorInfo | undefined, failures: readonly Attempt[]): ErrorInfo | undefined {
@@ -245,7 +255,11 @@ function Rollbacks({ run: { rollbacks = [] } }: { readonly run: Overview }) {
               {one.state === "done" ? "undone" : "not undone"}
               {one.attempts > 1 && `, ${one.attempts} attempts`}
             </span>
-            {one.time !== undefined && <Time at={one.time} clock />}
+            {one.time !== undefined && (
+              <span class="muted rollback-time">
+                <Time at={one.time} clock />
+              </span>
+            )}
             {one.error && <ErrorDetails error={one.error} />}
           </li>
         ))}
@@ -263,6 +277,7 @@ function FailureFunction({ report }: { readonly report: FailureReport | undefine
     );
   }
   const look = REPORT_LOOKS[report.state];
+  const thrown = report.state === "CALLBACK_FAIL" ? toErrorInfo(parseJson(report.responseBody)) : undefined;
   return (
     <Chapter tone={look.tone} icon="flag" title="Failure function" aside={<Status look={look} />}>
       <div class="two-columns">
@@ -283,8 +298,10 @@ function FailureFunction({ report }: { readonly report: FailureReport | undefine
           <HeadersView headers={report.failHeaders} label="failHeaders" />
         </section>
         <section>
-          <h4 class="eyebrow">It returned</h4>
-          {report.responseStatus === undefined ? (
+          <h4 class="eyebrow">{thrown ? "It threw" : "It returned"}</h4>
+          {thrown ? (
+            <ErrorDetails error={thrown} />
+          ) : report.responseStatus === undefined ? (
             <p class="muted">
               nothing yet
               {report.nextDeliveryTime !== undefined && (
@@ -354,5 +371,8 @@ export function errorLine(error: {
   readonly message: string;
 }): string {
   const name = nameOf(error);
-  return name === "Error" ? oneLine(error.message) : `${name}: ${oneLine(error.message)}`;
+  // The engine's own name for what is no error of the code tells nothing.
+  return name === "Error" || name === "WorkflowError"
+    ? oneLine(error.message)
+    : `${name}: ${oneLine(error.message)}`;
 }

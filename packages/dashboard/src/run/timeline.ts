@@ -23,8 +23,8 @@ export interface Row {
   readonly isOpen: boolean;
   /** Steps with one number ran side by side. */
   readonly group: number | undefined;
-  /** Rows of one delivery stand in one bracket: `first`, `middle` and `last` of it, or alone in it. */
-  readonly bracket: "first" | "middle" | "last" | "alone";
+  /** Rows of one delivery stand in one bracket: `first`, `middle` and `last` of it. */
+  readonly bracket: "first" | "middle" | "last" | undefined;
   /** 0 for the run's own steps, 1 for those of a run that it has invoked, and so on. */
   readonly depth: number;
   /** True for a rollback of a step. */
@@ -60,7 +60,8 @@ export function toRows(steps: readonly Step[], { start, end }: Frame): Row[] {
     group = step.group;
     const row = toRow(step, { start: step.group === undefined ? last : groupStart, end }, at);
     rows.push(row);
-    last = Math.max(last, row.to);
+    // Steps that are under way don't wait for each other.
+    if (!row.isOpen) last = Math.max(last, row.to);
   }
   return rows.map((row, at) => ({ ...row, bracket: bracketOf(rows, at) }));
 }
@@ -73,14 +74,14 @@ function toRow(step: Step, { start, end }: Frame, at: number): Row {
   return {
     key: `${step.stepId ?? "next"}:${step.messageId}:${at}`,
     step,
-    name: step.stepName ?? "the next step",
+    name: step.stepName ?? (failures.length > 0 ? "the workflow's code" : "the next step"),
     from,
     to,
     parts: partsOf(step, from, to),
     failures,
     isOpen,
     group: step.group,
-    bracket: "alone",
+    bracket: undefined,
     depth: 0,
     isRollback: false,
   };
@@ -110,7 +111,7 @@ export function toRollbackRows(rollbacks: readonly Rollback[], failedAt: number)
       failures: errors,
       isOpen: false,
       group: undefined,
-      bracket: "alone",
+      bracket: undefined,
       depth: 0,
       isRollback: true,
     };
@@ -185,15 +186,12 @@ function partsOf(step: Step, from: number, to: number): Part[] {
 }
 
 function bracketOf(rows: readonly Row[], at: number): Row["bracket"] {
-  const id = deliveryOf(rows[at]);
-  const above = at > 0 && deliveryOf(rows[at - 1]) === id;
-  const below = deliveryOf(rows[at + 1]) === id;
+  const delivery = rows[at]?.step.invocation;
+  if (delivery === undefined) return undefined;
+  const above = at > 0 && rows[at - 1]?.step.invocation === delivery;
+  const below = rows[at + 1]?.step.invocation === delivery;
   if (above) return below ? "middle" : "last";
-  return below ? "first" : "alone";
-}
-
-function deliveryOf(row: Row | undefined): string | undefined {
-  return row?.step.invocation ?? row?.step.messageId;
+  return below ? "first" : undefined;
 }
 
 /** Maps times to a place from 0 to 1. */
@@ -230,6 +228,20 @@ export function toScale(rows: readonly Row[], { start, end }: Frame): Scale {
       return Math.min(1, Math.max(0, length / drawn));
     },
   };
+}
+
+/** A label of the axis takes this share of it, at most. */
+const LABEL_SHARE = 0.36;
+
+/** Chooses the labels of the axis that don't overlap: of the cuts, from the left, and of the end. */
+export function toLabels({ cuts, place }: Scale): { readonly cuts: Scale["cuts"]; readonly hasEnd: boolean } {
+  let free = 0;
+  const shown = cuts.filter(({ from }) => {
+    const fits = place(from) >= free && place(from) <= 1 - LABEL_SHARE;
+    if (fits) free = place(from) + LABEL_SHARE;
+    return fits;
+  });
+  return { cuts: shown, hasEnd: free <= 1 - LABEL_SHARE };
 }
 
 /** The stretches in which no step was at work. */

@@ -8,6 +8,10 @@ interface VirtualListProps {
   readonly idOf: (at: number) => string;
   readonly selected: number | undefined;
   readonly onSelect: (at: number) => void;
+  /** 1 for the run's own steps, 2 for those of a run that it has invoked, and so on. */
+  readonly levelOf: (at: number) => number;
+  /** Whether what is below a row is shown; undefined for a row with nothing below. */
+  readonly isExpanded: (at: number) => boolean | undefined;
   /** The keys to the right and to the left open and close what is below a row. */
   readonly onExpand: (at: number, isOpen: boolean) => void;
   readonly row: (at: number) => ComponentChildren;
@@ -18,7 +22,7 @@ const MARGIN = 10;
 
 /** A list of rows of one height. Only the visible ones are in the document, so that 10 000 rows scroll smoothly. */
 export function VirtualList(props: VirtualListProps) {
-  const { count, rowHeight, label, idOf, selected, onSelect, onExpand, row } = props;
+  const { count, rowHeight, label, idOf, selected, onSelect, levelOf, isExpanded, onExpand, row } = props;
   const ref = useRef<HTMLDivElement>(null);
   const [view, setView] = useState({ top: 0, height: 600 });
   useEffect(() => {
@@ -72,7 +76,9 @@ export function VirtualList(props: VirtualListProps) {
       <div
         key={idOf(at)}
         id={idOf(at)}
-        role="option"
+        role="treeitem"
+        aria-level={levelOf(at)}
+        aria-expanded={isExpanded(at)}
         tabIndex={-1}
         aria-selected={at === selected}
         aria-posinset={at + 1}
@@ -90,7 +96,7 @@ export function VirtualList(props: VirtualListProps) {
     <div
       ref={ref}
       class="virtual"
-      role="listbox"
+      role="tree"
       aria-label={label}
       tabIndex={0}
       aria-activedescendant={selected === undefined ? undefined : idOf(selected)}

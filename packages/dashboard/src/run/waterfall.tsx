@@ -12,6 +12,7 @@ import {
   nest,
   type Row,
   type Scale,
+  toLabels,
   toRollbackRows,
   toRows,
   toScale,
@@ -57,6 +58,11 @@ export function Waterfall({ run, steps, isComplete }: WaterfallProps) {
           idOf={(at) => `step-${at}`}
           selected={selected}
           onSelect={(at) => select(rows[at]?.key)}
+          levelOf={(at) => (rows[at]?.depth ?? 0) + 1}
+          isExpanded={(at) => {
+            const child = childOfRow(rows[at]);
+            return child && children.isOpen(child);
+          }}
           onExpand={(at, isOpen) => children.set(childOfRow(rows[at]), isOpen)}
           row={(at) => {
             const row = rows[at];
@@ -80,7 +86,7 @@ export function Waterfall({ run, steps, isComplete }: WaterfallProps) {
             {plural(rows.length, "step")} loaded; the rest is on its way…
           </p>
         )}
-        <Legend />
+        <Legend hasBrackets={rows.some(({ bracket }) => bracket !== undefined)} />
       </div>
       {chosen && <StepPanel row={chosen} onClose={() => select(undefined)} />}
     </div>
@@ -118,23 +124,24 @@ interface AxisProps {
 }
 
 function Axis({ start, end, scale }: AxisProps) {
+  const labels = toLabels(scale);
   return (
     <div class="axis-row" aria-hidden="true">
       <span>Step</span>
       <span class="track" title={`${fullTime(start)} – ${fullTime(end)}`}>
-        {scale.cuts.map(({ from, to }) => (
+        {labels.cuts.map(({ from, to }) => (
           <span key={from} class="cut" style={{ left: `${scale.place(from) * 100}%` }}>
             ⁄⁄ {duration(to - from)}
           </span>
         ))}
-        <span class="axis-end">+{duration(end - start)}</span>
+        {labels.hasEnd && <span class="axis-end">+{duration(end - start)}</span>}
       </span>
       <span>Time</span>
     </div>
   );
 }
 
-function Legend() {
+function Legend({ hasBrackets }: { readonly hasBrackets: boolean }) {
   return (
     <p class="legend">
       <span class="bar is-work tone-good" /> work
@@ -142,7 +149,11 @@ function Legend() {
       <span class="bar is-backoff" /> back-off before a retry
       <span class="failure-mark" /> failed attempt
       <span class="bar is-work tone-undo" /> rollback
-      <span class="bracket is-alone" /> one delivery
+      {hasBrackets && (
+        <>
+          <span class="bracket is-legend" /> one delivery
+        </>
+      )}
     </p>
   );
 }

@@ -11,7 +11,7 @@ export function Payload({ text, label }: { readonly text: string | undefined; re
   return (
     <section class="payload" aria-label={label}>
       <header>
-        <h4>{label}</h4>
+        <strong>{label}</strong>
         <span class="muted">{plural(text.length, "character")}</span>
         <CopyButton text={text} label={label.toLowerCase()} />
       </header>

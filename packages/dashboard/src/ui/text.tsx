@@ -3,6 +3,7 @@ import { oneLine, splitUrl, visible } from "../format/text.ts";
 import { fullTime, moment, now, relative } from "../format/time.ts";
 import { Icon } from "./icon.tsx";
 import { toast } from "./toast.tsx";
+import { useKeyboardScroll } from "./use-keyboard-scroll.ts";
 
 /** A string of a user in one line, isolated from the direction of the text around it. */
 export function Line({ text, mono = false }: { readonly text: string; readonly mono?: boolean }) {
@@ -17,11 +18,14 @@ export function Line({ text, mono = false }: { readonly text: string; readonly m
 /** A string of a user with its line breaks. */
 export function Block({ text }: { readonly text: string }) {
   const [whole, setWhole] = useState(false);
+  const ref = useKeyboardScroll<HTMLPreElement>();
   const shown = visible(text);
   const isLong = shown.length > LONG;
   return (
     <div class="block">
-      <pre dir="auto">{isLong && !whole ? `${shown.slice(0, LONG)}…` : shown}</pre>
+      <pre dir="auto" ref={ref}>
+        {isLong && !whole ? `${shown.slice(0, LONG)}…` : shown}
+      </pre>
       {isLong && !whole && (
         <button type="button" class="link" onClick={() => setWhole(true)}>
           Show all {shown.length.toLocaleString("en")} characters
@@ -54,8 +58,12 @@ export function Time({ at, clock = false }: { readonly at: number; readonly cloc
 
 export function CopyButton({ text, label }: { readonly text: string; readonly label: string }) {
   const copy = async (): Promise<void> => {
-    await navigator.clipboard.writeText(text);
-    toast({ text: `${label} copied` });
+    try {
+      await navigator.clipboard.writeText(text);
+      toast({ text: `${label} copied` });
+    } catch {
+      toast({ text: "The browser lets a page copy only over HTTPS, or from this machine", isError: true });
+    }
   };
   return (
     <button

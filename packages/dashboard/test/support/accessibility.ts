@@ -22,10 +22,10 @@ export function findBarriers(page: Page): Promise<string[]> {
 
     for (const element of all) {
       const isControl = element.matches(
-        "input, select, textarea, button, a[href], [role=option], [role=img], meter",
+        "input, select, textarea, button, a[href], [role=treeitem], [role=img], meter",
       );
       if (isControl && nameOf(element) === "") barriers.push(`no name: ${describe(element)}`);
-      if (element.matches("dialog, nav, [role=listbox], fieldset, aside") && nameOf(element) === "")
+      if (element.matches("dialog, nav, [role=tree], fieldset, aside") && nameOf(element) === "")
         barriers.push(`no name: ${describe(element)}`);
       if (element.matches("[tabindex]") && Number(element.getAttribute("tabindex")) > 0)
         barriers.push(`a tabindex above 0: ${describe(element)}`);
@@ -34,6 +34,21 @@ export function findBarriers(page: Page): Promise<string[]> {
         if (id !== null && !document.getElementById(id))
           barriers.push(`${attribute} names nothing: ${describe(element)}`);
       }
+      const outer = element.parentElement?.closest("a[href], button, [role=option], [role=img]");
+      if (isControl && outer) barriers.push(`a control inside of another one: ${describe(element)}`);
+      const { overflowX, overflowY } = getComputedStyle(element);
+      const scrolls = [
+        /auto|scroll/.test(overflowX) && element.scrollWidth > element.clientWidth,
+        /auto|scroll/.test(overflowY) && element.scrollHeight > element.clientHeight,
+      ].some(Boolean);
+      const isReached =
+        element.matches("[tabindex], textarea") || element.querySelector("a[href], button, input");
+      if (scrolls && !isReached) barriers.push(`scrolls out of the keyboard's reach: ${describe(element)}`);
+    }
+    const levels = all.filter((one) => one.matches("h1, h2, h3, h4")).map((one) => Number(one.tagName[1]));
+    for (const [at, level] of levels.entries()) {
+      const last = levels[at - 1] ?? 0;
+      if (level > last + 1) barriers.push(`a heading of level ${level} after one of level ${last}`);
     }
     const ids = [...document.querySelectorAll("[id]")].map(({ id }) => id);
     for (const id of new Set(ids))

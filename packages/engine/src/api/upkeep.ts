@@ -43,6 +43,8 @@ export interface AuditFilters extends Dates, Page {
   readonly action?: OneOrMore<string>;
   /** The sender, by the beginning of the hash of its token. */
   readonly actor?: OneOrMore<string>;
+  /** The person, as the dashboard or the command names them. */
+  readonly person?: OneOrMore<string>;
   /** The object that a request names. */
   readonly target?: OneOrMore<string>;
 }

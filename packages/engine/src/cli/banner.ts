@@ -11,6 +11,8 @@ export interface BannerOptions {
   /** The port that the server listens on, also when the configuration leaves the choice to the system. */
   readonly port: number;
   readonly version: string;
+  /** True when an app starts beside the engine: it has the variables already. */
+  readonly hasApp?: boolean;
 }
 
 const DOCS = new URL("../../README.md", import.meta.url).pathname;
@@ -50,7 +52,7 @@ function devVariables({ config, port }: Omit<BannerOptions, "version">): Record<
 const DEV_HOST = "127.0.0.1";
 
 /** Formats the banner for a developer: the engine's URL, the variables to paste, and a first request. */
-export function banner({ config, port, version }: BannerOptions): string {
+export function banner({ config, port, version, hasApp = false }: BannerOptions): string {
   const url = urlOf(config.host, port);
   const { token, signingKeys } = config;
   const masked = [
@@ -63,17 +65,20 @@ export function banner({ config, port, version }: BannerOptions): string {
     port === DEV_CREDENTIALS.port &&
     token === DEV_CREDENTIALS.token &&
     signingKeys.current === DEV_CREDENTIALS.currentSigningKey;
+  const variables = [
+    "",
+    colors.dim(isDefault ? "For your app's environment, PERDURE_DEV=1, or:" : "For your app's environment:"),
+    `PERDURE_URL=${url}`,
+    ...masked,
+    colors.dim("The SDKs of Upstash read the same values from QSTASH_URL, QSTASH_TOKEN …"),
+  ];
   return [
     // Other tools wait for the words "running at".
     `${colors.bold("Perdure")} engine running at ${colors.cyan(url)}`,
     `${colors.dim("dashboard")} ${colors.cyan(`${url}${DEFAULT_BASE_PATH}`)}`,
     `${colors.dim("version")}  ${version}`,
     `${colors.dim("database")} ${resolve(config.db)}`,
-    "",
-    colors.dim(isDefault ? "For your app's environment, PERDURE_DEV=1, or:" : "For your app's environment:"),
-    `PERDURE_URL=${url}`,
-    ...masked,
-    colors.dim("The SDKs of Upstash read the same values from QSTASH_URL, QSTASH_TOKEN …"),
+    ...(hasApp ? [] : variables),
     "",
     colors.dim("To start a run of a workflow that is served at http://localhost:3000/order:"),
     // Every line fits 80 columns, except the token's, which stands alone.

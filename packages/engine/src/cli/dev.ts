@@ -48,7 +48,10 @@ export async function dev(flags: DevFlags, command: readonly string[], version: 
     await engine.stop({ deadline: 0 });
     return giveUp(explain(error, config));
   }
-  if (config.logLevel !== "silent") console.log(banner({ config, port: listening.port, version }));
+  if (config.logLevel !== "silent") {
+    const hasApp = command.length > 0;
+    console.log(banner({ config, port: listening.port, version, hasApp }));
+  }
   warnIfExposed(config);
   ignoreFolder(config.db);
   if (config.logLevel === "info" || config.logLevel === "debug") void tellOfRuns(engine, config);
@@ -56,7 +59,7 @@ export async function dev(flags: DevFlags, command: readonly string[], version: 
   const stop = createStop(listening.server, engine, config);
   const { port } = listening;
   const app = command.length > 0 ? startApp(command, appVariables({ config, port })) : undefined;
-  stopOnSignal(stop, app);
+  stopOnSignal(stop, app, config);
   if (app) await stop(await app.ended);
 }
 
@@ -125,14 +128,18 @@ function createStop(server: Server, engine: EngineServer, { logLevel }: Config):
   };
 }
 
-function stopOnSignal(stop: Stop, app: AppProcess | undefined): void {
+function stopOnSignal(stop: Stop, app: AppProcess | undefined, { logLevel }: Config): void {
   let signals = 0;
   const onSignal = (signal: NodeJS.Signals): void => {
     signals += 1;
     if (!app) void stop(0);
     else if (signals > 1) app.signal("SIGKILL");
-    // A terminal sends Ctrl-C to the app, too.
-    else if (signal !== "SIGINT" || !process.stdin.isTTY) app.signal(signal);
+    else {
+      if (logLevel === "info" || logLevel === "debug")
+        console.log("Stopping the app, then the engine. Once more to kill the app.");
+      // A terminal sends Ctrl-C to the app, too.
+      if (signal !== "SIGINT" || !process.stdin.isTTY) app.signal(signal);
+    }
   };
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);

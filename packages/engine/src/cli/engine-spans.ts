@@ -10,11 +10,17 @@ import {
 import type { EngineEvent } from "../rules/event.ts";
 import { type ChosenIds, runSpanContext, spanId } from "./span-ids.ts";
 
-/** The runs, and the waits, whose begins are remembered. The span of a forgotten one isn't exported. */
-const MAX_REMEMBERED = 100_000;
-
 /** An attempt to deliver a message, which has ended. */
 type AttemptEnd = Extract<EngineEvent, { readonly ms: number; readonly attempt: number }>;
+
+type StepRecorded = Extract<EngineEvent, { readonly type: "step.recorded" }>;
+
+/** The end of a run, after `ms` milliseconds. */
+interface RunEnd {
+  readonly runId: string;
+  readonly ms: number;
+  readonly error?: string | undefined;
+}
 
 /** A span that has ended. Times in milliseconds since 1970. */
 interface EndedSpan {
@@ -30,8 +36,6 @@ interface EndedSpan {
 export class EngineSpans {
   readonly #tracer: Tracer;
   readonly #ids: ChosenIds;
-  /** When runs, and waits of runs, began. */
-  readonly #begins = new Map<string, number>();
 
   constructor(tracer: Tracer, ids: ChosenIds) {
     this.#tracer = tracer;
@@ -42,37 +46,17 @@ export class EngineSpans {
   observe(event: EngineEvent, user: string): void {
     const now = Date.now();
     switch (event.type) {
-      case "run.started":
-        this.#remember(event.runId, now);
-        return;
-      case "step.waiting":
-        this.#remember(`${event.runId} ${event.step}`, now);
-        return;
       case "step.recorded":
         this.#endWait(event, user, now);
         return;
       case "run.completed":
       case "run.canceled":
-        this.#endRun(event.runId, user, { now });
-        return;
       case "run.expired":
-        this.#endRun(event.runId, user, { now, error: event.error });
+        this.#endRun(event, user, now);
         return;
       default:
         if ("ms" in event && "attempt" in event) this.#endAttempt(event, user, now);
     }
-  }
-
-  #remember(key: string, now: number): void {
-    const [oldest] = this.#begins.keys();
-    if (oldest !== undefined && this.#begins.size >= MAX_REMEMBERED) this.#begins.delete(oldest);
-    this.#begins.set(key, now);
-  }
-
-  #take(key: string): number | undefined {
-    const begin = this.#begins.get(key);
-    this.#begins.delete(key);
-    return begin;
   }
 
   #endAttempt(event: AttemptEnd, user: string, now: number): void {
@@ -96,35 +80,20 @@ export class EngineSpans {
       error,
     };
     this.#export(span, runId, `${messageId} ${attempt}`);
-    if (event.type === "failed" && event.kind === "step" && runId !== undefined)
-      this.#endRun(runId, user, { now, error: event.error });
+    if (event.type === "failed" && runId !== undefined && event.runMs !== undefined)
+      this.#endRun({ runId, ms: event.runMs, error }, user, now);
   }
 
-  #endWait(
-    { runId, step, stepType }: Extract<EngineEvent, { type: "step.recorded" }>,
-    user: string,
-    now: number,
-  ): void {
-    const key = `${runId} ${step}`;
-    const begin = this.#take(key);
-    if (begin === undefined) return;
+  #endWait({ runId, step, stepType, waitingSince }: StepRecorded, user: string, now: number): void {
+    if (waitingSince === undefined) return;
     const attributes = { "perdure.user": user, "perdure.run.id": runId, "perdure.step.name": step };
-    this.#export(
-      { name: `${stepType} ${step}`, kind: SpanKind.INTERNAL, begin, end: now, attributes },
-      runId,
-      `${key} ${begin}`,
-    );
+    const span = { kind: SpanKind.INTERNAL, begin: waitingSince, end: now, attributes };
+    this.#export({ name: `${stepType} ${step}`, ...span }, runId, `${runId} ${step} ${waitingSince}`);
   }
 
-  #endRun(
-    runId: string,
-    user: string,
-    { now, error }: { readonly now: number; readonly error?: string },
-  ): void {
-    const begin = this.#take(runId);
-    if (begin === undefined) return;
+  #endRun({ runId, ms, error }: RunEnd, user: string, now: number): void {
     const attributes = { "perdure.user": user, "perdure.run.id": runId };
-    const span = { name: "run", kind: SpanKind.PRODUCER, begin, end: now, attributes, error };
+    const span = { name: "run", kind: SpanKind.PRODUCER, begin: now - ms, end: now, attributes, error };
     this.#ids.during(runSpanContext(runId), () => this.#write(span, ROOT_CONTEXT));
   }
 

@@ -68,7 +68,8 @@ export function cutTo(columns: number, line: string): string {
     }
     width += widthOf(part);
     // The last column is for the ellipsis, if visible characters follow.
-    if (width >= columns && (width > columns || cutRest(line, cut, part))) return `${cut}…${COLOR}0m`;
+    if (width >= columns && (width > columns || cutRest(line, cut, part)))
+      return cut.includes(COLOR) ? `${cut}…${COLOR}0m` : `${cut}…`;
     cut += part;
   }
   return cut;

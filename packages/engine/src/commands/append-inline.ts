@@ -59,7 +59,7 @@ async function appendOne(
   const whole = async (): Promise<Run> => (await runOf(tx, key)) as Run;
   if (capabilities !== undefined && capabilities !== held.capabilities)
     await recordEndpoint(tx, await whole(), { capabilities, identified: undefined });
-  return { news: await insertInline(tx, { key, id: runId, whole }, last, records) };
+  return { news: await insertInline(tx, { key, id: runId, lease: number, whole }, last, records) };
 }
 
 async function refusal(tx: Tx, { runId, createdAt }: RunLease): Promise<InlineAnswer> {

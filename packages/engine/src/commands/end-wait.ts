@@ -4,7 +4,7 @@ import { type NewWait, waitRecord } from "../rules/wait.ts";
 import { runOf } from "../store/tables/runs.ts";
 import { toSleep, toWait, type WaiterRow } from "../store/tables/waiters.ts";
 import { sql, type Tx } from "../store/tx.ts";
-import { recordStep } from "./record-step.ts";
+import { type EngineStep, recordStep } from "./record-step.ts";
 
 /** A wait that has ended, with its run. */
 export interface EndedWait {
@@ -30,11 +30,12 @@ export async function endWait(
   if (!run || !isLive(run)) return undefined;
   if (row.event === null) {
     const { key, step } = toSleep(row);
-    await recordStep(tx, run, { key, step, body: toBytes(JSON.stringify(step)) });
+    const body = toBytes(JSON.stringify(step));
+    await recordStep(tx, run, { key, step, body, waitingSince: row.created_at });
     return undefined;
   }
   const wait = toWait(row);
-  await recordWait(tx, run, wait, data);
+  await recordWait(tx, run, { ...wait, waitingSince: row.created_at }, data);
   return { run, wait };
 }
 
@@ -42,11 +43,19 @@ export async function endWait(
 export async function recordWait(
   tx: Tx,
   run: Run,
-  wait: NewWait,
+  wait: NewWait & Pick<EngineStep, "waitingSince">,
   data: Uint8Array | undefined,
 ): Promise<void> {
   const timedOut = data === undefined;
   const message = timedOut ? { ...wait.message, url: wait.timeoutUrl } : wait.message;
-  const { key, step } = wait;
-  await recordStep(tx, run, { key, message, step, body: toBytes(waitRecord(wait, data)), timedOut });
+  const { key, step, waitingSince } = wait;
+  const since = waitingSince === undefined ? {} : { waitingSince };
+  await recordStep(tx, run, {
+    key,
+    message,
+    step,
+    body: toBytes(waitRecord(wait, data)),
+    timedOut,
+    ...since,
+  });
 }

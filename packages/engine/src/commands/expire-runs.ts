@@ -23,11 +23,12 @@ export async function expireRuns(tx: Tx, locks: Locks): Promise<void> {
     const run = await runOf(tx, row.key);
     // It may have ended before the lock.
     if (!run || !isLive(run)) continue;
+    const ms = tx.now - run.createdAt;
     const error = `the run has not ended within ${((row.deadline ?? tx.now) - run.createdAt) / 1000} s of its start`;
     const failure: Failure = { at: tx.now, error, reply: undefined, byEngine: true };
     const message = await insertFailedMessage(tx, run);
     const dlqId = await finishRun(tx, run, { state: "RUN_FAILED", failure, message });
-    tx.record({ type: "run.expired", runId: run.id, error, dlqId: dlqId ?? "" });
+    tx.record({ type: "run.expired", runId: run.id, ms, error, dlqId: dlqId ?? "" });
   }
 }
 

@@ -76,10 +76,10 @@ async function setState(tx: Tx, { key, id, createdAt }: Run, { state, response }
   );
   await endLease(tx, key, state);
   tx.count({ of: "run", state, count: 1 });
-  if (state === "RUN_CANCELED") tx.record({ type: "run.canceled", runId: id });
-  if (state === "RUN_SUCCESS") {
-    tx.record({ type: "run.completed", runId: id, ms: tx.now - createdAt, result: excerptOf(response) });
-  }
+  const ms = tx.now - createdAt;
+  if (state === "RUN_CANCELED") tx.record({ type: "run.canceled", runId: id, ms });
+  if (state === "RUN_SUCCESS")
+    tx.record({ type: "run.completed", runId: id, ms, result: excerptOf(response) });
 }
 
 async function deleteEarlyEvents(tx: Tx, run: number): Promise<void> {
@@ -107,12 +107,16 @@ async function withdrawDeliveries(tx: Tx, run: number, end: RunOutcome): Promise
   for (const { flow_key } of keys) if (await releaseThrottled(tx, flow_key)) tx.wakeAt(tx.now);
 }
 
-async function recordInInvoker(tx: Tx, { key: child, invoker }: Run, end: RunOutcome): Promise<void> {
+async function recordInInvoker(
+  tx: Tx,
+  { key: child, invoker, createdAt }: Run,
+  end: RunOutcome,
+): Promise<void> {
   if (!invoker) return;
   const row = await tx.one<{ parent: number | null }>(sql`SELECT parent FROM runs WHERE key = ${child}`);
   const parent = row && (await runOf(tx, row.parent));
   if (!parent || !isLive(parent)) return;
   const { key, message, step } = invoker;
   const record = invokeRecord(invoker, { state: end.state, response: end.response });
-  await recordStep(tx, parent, { key, message, step, body: toBytes(record) });
+  await recordStep(tx, parent, { key, message, step, body: toBytes(record), waitingSince: createdAt });
 }

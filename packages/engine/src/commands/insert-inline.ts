@@ -25,6 +25,8 @@ export interface InlineEntries {
 export interface HeldRun {
   readonly key: number;
   readonly id: string;
+  /** The number of the lease under which the invocation holds it. */
+  readonly lease: number;
   /** Reads the rest of the run, which results don't need. */
   readonly whole: () => Promise<Run>;
 }
@@ -103,7 +105,9 @@ async function insertEntry(tx: Tx, run: HeldRun, { entry, body }: Stored): Promi
   const callType = entry.kind === "attempt" ? "attempt" : "step";
   const step = entry.kind === "attempt" ? entry.attempt.step.name : entry.record.stepName;
   const message = entry.kind === "ask" ? messageOfAsk(entry.ask) : newMessageId();
-  if (!(await insertBareEntry(tx, run.key, { key: entry.key, callType, step, body, message }))) {
+  if (
+    !(await insertBareEntry(tx, run.key, { key: entry.key, callType, step, body, message, lease: run.lease }))
+  ) {
     throw new EngineError(
       "conflict",
       `workflow run ${run.id} has the record ${entry.key} already, at a position that the invocation knows`,

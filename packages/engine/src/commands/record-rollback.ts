@@ -10,7 +10,8 @@ import { sql, type Tx } from "../store/tx.ts";
  */
 export async function recordRollback(tx: Tx, row: MessageRow, record: RollbackRecord): Promise<void> {
   tx.send(
-    sql`INSERT INTO rollbacks (run, step, record) VALUES (${row.run}, ${record.stepId}, ${JSON.stringify(record)})
+    sql`INSERT INTO rollbacks (run, step, record, at)
+      VALUES (${row.run}, ${record.stepId}, ${JSON.stringify(record)}, ${tx.now})
        ON CONFLICT DO NOTHING`,
   );
   tx.send(sql`DELETE FROM failures WHERE message = ${row.seq}`);

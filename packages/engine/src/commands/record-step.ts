@@ -16,6 +16,8 @@ export interface EngineStep {
   readonly message?: NewMessage;
   /** The time of the wait was over before its event came. */
   readonly timedOut?: boolean;
+  /** When the wait for the result began, in milliseconds since 1970. */
+  readonly waitingSince?: number;
 }
 
 /**
@@ -24,7 +26,7 @@ export interface EngineStep {
  * @param run as it is in this transaction
  */
 export async function recordStep(tx: Tx, run: Run, step: EngineStep): Promise<void> {
-  const { key, timedOut, body } = step;
+  const { key, timedOut, body, waitingSince } = step;
   const { stepName, stepType } = step.step;
   const entry = { key, callType: "step", step: stepName, body } as const;
   const usual = { ...deliveryOf(run, "step", tx.now), id: newMessageId() };
@@ -39,5 +41,6 @@ export async function recordStep(tx: Tx, run: Run, step: EngineStep): Promise<vo
     step: stepName,
     stepType,
     ...(timedOut ? { timedOut } : {}),
+    ...(waitingSince === undefined ? {} : { waitingSince }),
   });
 }

@@ -121,7 +121,12 @@ async function storeRecords(
   // The engine's work may have its result at once.
   if (!run.inline) await noteInline(tx, run.key, true);
   const last = await lastEntry(tx, run.key);
-  const held = { key: run.key, id: run.id, whole: async () => ({ ...run, inline: true }) };
+  const held = {
+    key: run.key,
+    id: run.id,
+    lease: run.leaseNumber,
+    whole: async () => ({ ...run, inline: true }),
+  };
   return insertInline(tx, held, last?.position ?? 0, invocation);
 }
 
@@ -223,5 +228,6 @@ async function insertAttempt(tx: Tx, { run }: StepDelivery, entry: AttemptEntry)
     step: step.name,
     body,
     message: newMessageId(),
+    lease: run.leaseNumber,
   });
 }

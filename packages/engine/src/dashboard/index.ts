@@ -24,6 +24,11 @@ export interface DashboardOptions {
    */
   readonly token?: string;
   /**
+   * Names the user of a request, for the audit log: in an app that checks its users itself. Default: the name that a user
+   * gives at the login.
+   */
+  readonly user?: (request: Request) => string | undefined | Promise<string | undefined>;
+  /**
    * Encrypts the session cookies. Engines behind one address need the same secret. Default: a random one, so
    * that a restart ends all sessions.
    */
@@ -52,15 +57,15 @@ const BASE_PATH = /^(?:\/[\w.~-]+)*$/;
  * ```
  */
 export function createDashboard(engine: DashboardEngine, options: DashboardOptions = {}): Dashboard {
-  checkOptions("createDashboard", options, "basePath token secret now");
-  const { basePath = DEFAULT_BASE_PATH, token, secret = randomBytes(32), now = Date.now } = options;
+  checkOptions("createDashboard", options, "basePath token user secret now");
+  const { basePath = DEFAULT_BASE_PATH, token, user, secret = randomBytes(32), now = Date.now } = options;
   if (!BASE_PATH.test(basePath)) {
     throw new TypeError(
       `basePath must be a path such as "/dashboard", without a slash at its end; got ${JSON.stringify(basePath)}`,
     );
   }
   const sessions = createSessions({ path: basePath === "" ? "/" : basePath, secret, now });
-  const parts: Parts = { engine, basePath, token, sessions, limit: new LoginLimit(now) };
+  const parts: Parts = { engine, basePath, token, user, sessions, limit: new LoginLimit(now) };
   let assets: Assets | undefined;
   return async (request, bindings) => {
     assets ??= readAssets();

@@ -1,4 +1,5 @@
-import { refuse, type Visit } from "./visit.ts";
+import type { Session } from "./session.ts";
+import { personOf, refuse, type Visit } from "./visit.ts";
 
 /** GET: who is logged in. POST: logs in with the token in the body. DELETE: logs out. */
 export async function serveSession(visit: Visit): Promise<Response> {
@@ -20,9 +21,9 @@ export async function serveSession(visit: Visit): Promise<Response> {
 
 async function showSession(visit: Visit): Promise<Response> {
   const { request, parts } = visit;
-  const token = parts.token ?? parts.sessions.tokenOf(request);
+  const token = parts.token ?? parts.sessions.of(request)?.token;
   const access = token === undefined ? refuse(401, "log in") : await accessOf(token, visit);
-  return access instanceof Response ? access : sessionView(access, visit);
+  return access instanceof Response ? access : sessionView(access, visit, await personOf(visit));
 }
 
 async function logIn(visit: Visit): Promise<Response> {
@@ -32,15 +33,15 @@ async function logIn(visit: Visit): Promise<Response> {
   const wait = limit.retryAfter(address);
   if (wait !== undefined)
     return refuse(429, `too many failed logins: try again in ${wait} s`, { "Retry-After": String(wait) });
-  const token = await readToken(request);
-  if (token === undefined) return refuse(400, 'send the token as JSON: { "token": "…" }');
-  const access = await accessOf(token, visit);
+  const given = await readLogin(request);
+  if (given === undefined) return refuse(400, 'send the token as JSON: { "token": "…" }');
+  const access = await accessOf(given.token, visit);
   if (access instanceof Response) {
     if (access.status === 401) limit.failed(address);
     return access;
   }
-  const answer = sessionView(access, visit);
-  answer.headers.set("Set-Cookie", sessions.begin(token, isSecure(request)));
+  const answer = sessionView(access, visit, given.name);
+  answer.headers.set("Set-Cookie", sessions.begin(given, isSecure(request)));
   return answer;
 }
 
@@ -48,12 +49,18 @@ async function logIn(visit: Visit): Promise<Response> {
 const MAX_TOKEN = 2048;
 const TOKEN = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
 
-async function readToken(request: Request): Promise<string | undefined> {
+/** Characters of a name that a session keeps. */
+const MAX_NAME = 100;
+
+async function readLogin(request: Request): Promise<Session | undefined> {
   if (!(Number(request.headers.get("content-length")) <= 2 * MAX_TOKEN)) return undefined;
   const body: unknown = await request.json().catch(() => undefined);
-  const { token } = Object(body) as { readonly token?: unknown };
+  const { token, name } = Object(body) as { readonly token?: unknown; readonly name?: unknown };
   const given = typeof token === "string" ? token.trim() : "";
-  return given.length <= MAX_TOKEN && TOKEN.test(given) ? given : undefined;
+  if (given.length > MAX_TOKEN || !TOKEN.test(given)) return undefined;
+  // The conversion replaces halves of characters, which no cookie can hold.
+  const named = typeof name === "string" ? Buffer.from(name.trim().slice(0, MAX_NAME)).toString() : "";
+  return { token: given, name: named || undefined };
 }
 
 /** Asks the engine what a token may do. @returns the engine's answer when it refuses the token */
@@ -67,8 +74,8 @@ async function accessOf(token: string, { request, bindings, parts }: Visit): Pro
   return answer.status === 401 ? refuse(401, "the token is not this engine's") : answer;
 }
 
-function sessionView(access: object, { parts: { token } }: Visit): Response {
-  const view = { ...access, canLogOut: token === undefined };
+function sessionView(access: object, { parts: { token } }: Visit, user: string | undefined): Response {
+  const view = { ...access, ...(user === undefined ? {} : { user }), canLogOut: token === undefined };
   return Response.json(view, { headers: { "Cache-Control": "no-store" } });
 }
 

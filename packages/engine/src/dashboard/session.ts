@@ -17,11 +17,18 @@ const MAX_COOKIE = 4096;
  */
 export interface Sessions {
   /** The value of a `Set-Cookie` header that begins a session. */
-  begin(token: string, secure: boolean): string;
+  begin(session: Session, secure: boolean): string;
   /** The value of a `Set-Cookie` header that ends the session. */
   end(secure: boolean): string;
-  /** The token of a request's session; undefined without one, and for an expired or forged one. */
-  tokenOf(request: Request): string | undefined;
+  /** The session of a request; undefined without one, and for an expired or forged one. */
+  of(request: Request): Session | undefined;
+}
+
+/** A user who is logged in. */
+export interface Session {
+  readonly token: string;
+  /** The name that the user has given. */
+  readonly name: string | undefined;
 }
 
 export interface SessionOptions {
@@ -36,14 +43,17 @@ export function createSessions({ path, secret, now }: SessionOptions): Sessions 
   const cookie = (value: string, maxAge: number, secure: boolean): string =>
     `${COOKIE}=${value}; Path=${path}; Max-Age=${maxAge}; HttpOnly; SameSite=Strict${secure ? "; Secure" : ""}`;
   return {
-    begin: (token, secure) =>
-      cookie(seal(key, `${now() + SESSION_MS}:${token}`), Math.floor(SESSION_MS / 1000), secure),
+    begin: ({ token, name = "" }, secure) => {
+      const text = `${now() + SESSION_MS}:${encodeURIComponent(name)}:${token}`;
+      return cookie(seal(key, text), Math.floor(SESSION_MS / 1000), secure);
+    },
     end: (secure) => cookie("", 0, secure),
-    tokenOf(request) {
+    of(request) {
       const sealed = cookieOf(request);
       const opened = sealed === undefined ? undefined : open(key, sealed);
-      const [, end, token] = /^(\d+):(.+)$/s.exec(opened ?? "") ?? [];
-      return token !== undefined && Number(end) > now() ? token : undefined;
+      const [, end, name = "", token] = /^(\d+):([^:]*):(.+)$/s.exec(opened ?? "") ?? [];
+      if (token === undefined || Number(end) <= now()) return undefined;
+      return { token, name: decodeURIComponent(name) || undefined };
     },
   };
 }

@@ -13,6 +13,8 @@ export interface Parts {
   readonly basePath: string;
   /** The token that all requests act with, of a dashboard without a login. */
   readonly token: string | undefined;
+  /** Names the user of a request, for an app that has checked its users. */
+  readonly user: ((request: Request) => string | undefined | Promise<string | undefined>) | undefined;
   readonly sessions: Sessions;
   readonly limit: LoginLimit;
 }
@@ -22,6 +24,11 @@ export interface Visit {
   readonly request: Request;
   readonly bindings: Bindings | undefined;
   readonly parts: Parts;
+}
+
+/** The user who is behind a request: the app's own, or the name that was given at the login. */
+export async function personOf({ request, parts: { user, sessions } }: Visit): Promise<string | undefined> {
+  return (await user?.(request)) ?? sessions.of(request)?.name;
 }
 
 export function refuse(status: number, error: string, headers: Record<string, string> = {}): Response {

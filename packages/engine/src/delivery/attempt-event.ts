@@ -14,6 +14,8 @@ export interface SettledAttempt {
   readonly settled: Settled;
   /** Duration of the attempt, in milliseconds. */
   readonly ms: number;
+  /** The end of the attempt, in milliseconds since 1970. */
+  readonly now: number;
 }
 
 const EXCERPT = 500;
@@ -25,6 +27,7 @@ export function toAttemptEvent({
   settlement,
   settled,
   ms,
+  now,
 }: SettledAttempt): EngineEvent | undefined {
   if (settled.kind === "stale") return undefined;
   const answer = result.kind === "answered" ? result : undefined;
@@ -36,6 +39,7 @@ export function toAttemptEvent({
     }
     return {
       type: "failed",
+      ...(claim.run ? { runMs: now - claim.run.createdAt } : {}),
       error: why(settled.failure),
       dlqId: settled.dlqId ?? "",
       failedStep,

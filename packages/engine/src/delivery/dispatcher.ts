@@ -259,7 +259,7 @@ export class Dispatcher {
       const decided = decideSettlement(claim, answer, { now, mostRetries, inline, recordableBytes });
       const settlement = await escapeAnswer(claim, decided, held);
       const settled = await this.#record(delivery.lease, settlement);
-      const event = toAttemptEvent({ claim, result: answer, settlement, settled, ms: now - began });
+      const event = toAttemptEvent({ claim, result: answer, settlement, settled, ms: now - began, now });
       if (event) emit(event);
     } catch (error) {
       emit({ type: "fault", during: "settling", error });

@@ -28,13 +28,21 @@ const AUDITED_EXACTLY: ReadonlySet<string> = new Set([
   "POST /v2/workflows/runs/:id/retry",
 ]);
 
+interface AuditedRequest {
+  readonly dryRun?: unknown;
+  readonly cancel?: unknown;
+  /** The request names the person who acts: then even a new run or an event is in the log. */
+  readonly byPerson: boolean;
+}
+
 /** True for a request that the audit log tells of. */
 export function isAudited(
   method: string,
   pattern: string,
-  { dryRun, cancel }: { readonly dryRun?: unknown; readonly cancel?: unknown },
+  { dryRun, cancel, byPerson }: AuditedRequest,
 ): boolean {
   if (method === "GET" || dryRun === true) return false;
+  if (byPerson) return true;
   // An endpoint ends its run with cancel=false.
   if (pattern === "/v2/workflows/runs/:id") return cancel !== false;
   return AUDITED_EXACTLY.has(`${method} ${pattern}`) || AUDITED.some((prefix) => pattern.startsWith(prefix));
@@ -51,6 +59,7 @@ export const auditLog = {
         actor: list,
         count: count(MAX_PAGE_SIZE),
         cursor: cursorOf,
+        person: list,
         target: list,
       },
       answers: {
@@ -60,6 +69,10 @@ export const auditLog = {
               .object({
                 time,
                 actor: z.string().meta({ description: "The token, by the beginning of its hash." }),
+                person: z
+                  .string()
+                  .optional()
+                  .meta({ description: "The person, as the dashboard or the command names them." }),
                 action: z.string().meta({ description: "The verb and the path of the route." }),
                 target: z.string(),
                 callerIp: z.string(),
@@ -74,11 +87,17 @@ export const auditLog = {
           ...toDates(query),
           actions: query.action,
           actors: query.actor,
+          persons: query.person,
           targets: query.target,
           count: query.count ?? DEFAULT_PAGE_SIZE,
           before: query.cursor,
         });
-        return { entries: items.map(({ at, ...entry }) => ({ time: at, ...entry })), ...toCursor(next) };
+        const entries = items.map(({ at, person, ...entry }) => ({
+          time: at,
+          ...entry,
+          ...(person === undefined ? {} : { person }),
+        }));
+        return { entries, ...toCursor(next) };
       },
     }),
   },

@@ -1,10 +1,11 @@
-import { isKeyOf, type RollbackRecord, resultId } from "@perdure/core/protocol";
+import { type AttemptEntry, isKeyOf, resultId } from "@perdure/core/protocol";
 import { z } from "zod";
 import type { RunOverview } from "../queries/run-overview.ts";
 import { openPlans, type StepsPage } from "../queries/run-steps.ts";
 import { toHeaderMap } from "../rules/header.ts";
 import { recordOf } from "../rules/record.ts";
 import { describeWait, type WaitReason } from "../rules/wait-reason.ts";
+import type { LoggedRollback, RunLog } from "../store/lists.ts";
 import { count, cursor as cursorOf, part, time as timeOf, toCursor } from "./parameters.ts";
 import { type Output, type Routes, route } from "./route.ts";
 import {
@@ -21,6 +22,7 @@ import {
 import { failureFunction, invoker, report, runError, runHead, step } from "./run-schemas.ts";
 import { base64, cursor, headers, rollbacks, time } from "./schemas.ts";
 import { bodyView, redactHeaders, rollbacksView } from "./serializers.ts";
+import { waitingSince } from "./step-kinds.ts";
 import { shownBody } from "./step-state.ts";
 
 const MAX_PAGE_SIZE = 1000;
@@ -97,8 +99,16 @@ const overview = z
 const stepDetail = z
   .object({
     ...step.shape,
+    startedAt: time.optional().meta({ description: "When the step's work began, or its wait." }),
+    durationMs: z.number().optional().meta({ description: "How long the work, or the wait, took." }),
     group: z.int().optional().meta({ description: "Steps that ran side by side have the same number." }),
-    rollback: rollbacks.unwrap().element.pick({ state: true, attempts: true, error: true }).optional(),
+    invocation: z.int().optional().meta({
+      description: "The delivery in which an inline run did the step: steps with the same number share one.",
+    }),
+    rollback: rollbacks
+      .unwrap()
+      .element.pick({ state: true, attempts: true, error: true, time: true })
+      .optional(),
   })
   .meta({ id: "Step" });
 
@@ -180,6 +190,12 @@ function stepViews(page: StepsPage): StepDetail[] {
       ...(rollback ? { rollback: rollbackView(rollback) } : {}),
     };
   };
+  const placed = (view: StepDetail): StepDetail => {
+    const { state, messageId, stepName = "" } = view;
+    const invocation = leases.get(state === "STEP_SUCCESS" ? messageId : stepName);
+    return { ...view, ...timesOf(view, log), ...(invocation === undefined ? {} : { invocation }) };
+  };
+  const leases = leasesOf(log);
   const recorded = shown
     .flatMap((key) => log.entries.get(key) ?? [])
     .map((entry): StepDetail => {
@@ -187,13 +203,33 @@ function stepViews(page: StepsPage): StepDetail[] {
       const record = recordOf(entry);
       return detailed(resultId(record), branchView({ record, entry }, log, rest));
     });
-  if (next !== undefined) return recorded;
+  if (next !== undefined) return recorded.map(placed);
   const planned = openPlans(page).map((branch) =>
     detailed(resultId(branch.record), branchView(branch, log, rest)),
   );
-  return [...recorded, ...planned, ...nextOf(log, rest)];
+  return [...recorded, ...planned, ...nextOf(log, rest)].map(placed);
 }
 
-function rollbackView({ state, attempts, error }: RollbackRecord): NonNullable<StepDetail["rollback"]> {
-  return { state, attempts, ...(error ? { error } : {}) };
+/** The leases under which results were appended, by their messages, and failed attempts, by the names of their steps. */
+function leasesOf({ entries }: RunLog): Map<string, number | undefined> {
+  const leases = new Map<string, number | undefined>();
+  for (const { messageId, callType, lease, body } of entries.values()) {
+    if (callType === "attempt") {
+      const { step } = JSON.parse(Buffer.from(body, "base64").toString()) as AttemptEntry;
+      leases.set(step.name, lease);
+    } else leases.set(messageId, lease);
+  }
+  return leases;
+}
+
+/** The begin and the duration of a step's wait. The endpoint reports those of its own work. */
+function timesOf({ stepId, state, createdAt }: StepDetail, log: RunLog): Partial<StepDetail> {
+  const startedAt = stepId === undefined ? undefined : waitingSince(log, stepId);
+  if (startedAt === undefined) return {};
+  const isOver = state === "STEP_SUCCESS" && createdAt !== undefined;
+  return { startedAt, ...(isOver ? { durationMs: createdAt - startedAt } : {}) };
+}
+
+function rollbackView({ state, attempts, error, time }: LoggedRollback): NonNullable<StepDetail["rollback"]> {
+  return { state, attempts, ...(error ? { error } : {}), ...(time === undefined ? {} : { time }) };
 }

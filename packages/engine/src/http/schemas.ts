@@ -128,6 +128,7 @@ export const rollbacks = z
       state: z.enum(["done", "failed"]),
       attempts: z.int(),
       error: errorBody.optional(),
+      time: time.optional().meta({ description: "When the rollback was recorded." }),
     }),
   )
   .optional();

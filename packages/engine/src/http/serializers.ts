@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
-import { HEADER, type RollbackRecord } from "@perdure/core/protocol";
+import { HEADER } from "@perdure/core/protocol";
 import { toBase64 } from "../rules/bytes.ts";
 import type { Redaction } from "../rules/delivery-policy.ts";
 import { toHeaderMap } from "../rules/header.ts";
 import type { Callback, Message } from "../rules/message.ts";
 import type { Run } from "../rules/run.ts";
+import type { LoggedRollback } from "../store/lists.ts";
 import type { Output } from "./route.ts";
 import type { message as shape } from "./schemas.ts";
 
@@ -72,8 +73,8 @@ export function bodyView<Name extends "body" | "responseBody">(
 }
 
 /** Shows the rollbacks of a run's steps, in the order in which they ran. */
-export function rollbacksView(rollbacks: readonly RollbackRecord[]): {
-  readonly rollbacks?: readonly RollbackRecord[];
+export function rollbacksView(rollbacks: readonly LoggedRollback[]): {
+  readonly rollbacks?: readonly LoggedRollback[];
 } {
   return rollbacks.length > 0 ? { rollbacks } : {};
 }

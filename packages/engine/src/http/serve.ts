@@ -1,4 +1,4 @@
-import { LOWERCASE_PREFIX } from "@perdure/core/protocol";
+import { LOWERCASE_PREFIX, PERSON_HEADER } from "@perdure/core/protocol";
 import type { Context, Handler } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { rawDestination } from "../rules/destination.ts";
@@ -39,7 +39,9 @@ export function serve(pattern: string, route: Route, service: Service): Handler<
       const hides = service.hidePayloads && head.sender.access === "read only";
       if (route.respond && !hides) return await route.respond(input, service);
       const shown = await route.handle(input, service);
-      if (isAudited(c.req.method, pattern, head.query)) await recordAction(c, pattern, input, service);
+      const byPerson = head.request.headers.has(PERSON_HEADER);
+      if (isAudited(c.req.method, pattern, { ...head.query, byPerson }))
+        await recordAction(c, { pattern, path: route.path }, input, service);
       if (shown instanceof Response) return shown;
       const status = (route.status?.(shown) ?? usual) as ContentfulStatusCode;
       return c.body(toJsonBody(hides ? hidePayloads(shown) : shown), status, JSON_TYPE);
@@ -52,7 +54,7 @@ export function serve(pattern: string, route: Route, service: Service): Handler<
 /** Adds a request to the audit log that has changed something. */
 async function recordAction(
   c: Context<Env>,
-  pattern: string,
+  { pattern, path = pattern }: { readonly pattern: string; readonly path: string | undefined },
   { params, callerIp, sender }: Input<Parameters, Parameters>,
   { store, streams }: Service,
 ): Promise<void> {
@@ -60,12 +62,31 @@ async function recordAction(
   const target = typeof named === "string" ? named : new URL(c.req.url).search;
   await store.recordAction({
     actor: sender.name,
-    action: `${c.req.method} ${pattern}`,
+    person: readPerson(c.req.raw.headers),
+    action: `${c.req.method} ${shownPath(path)}`,
     target: target.slice(0, MAX_TARGET),
     callerIp,
   });
   const of = OBJECTS.find(([prefix]) => pattern.startsWith(prefix))?.[1];
   if (of) streams.publish({ type: "object.changed", of, key: typeof named === "string" ? named : undefined });
+}
+
+/** A route's path with the names of its parts as `:name`, whether it is a pattern of the router or of the documentation. */
+function shownPath(path: string): string {
+  return path.replace(/\{(\w+)\}/g, ":$1").replace(/\{.*?\}/g, "");
+}
+
+/** Characters of a person's name that the audit log keeps. */
+const MAX_PERSON = 100;
+
+/** Returns the person that a request names; undefined for none. */
+function readPerson(headers: Headers): string | undefined {
+  const given = headers.get(PERSON_HEADER) ?? "";
+  try {
+    return decodeURIComponent(given).trim().slice(0, MAX_PERSON) || undefined;
+  } catch {
+    return given.slice(0, MAX_PERSON); // The name isn't percent-encoded.
+  }
 }
 
 /** The objects whose changes a stream tells of, by the beginnings of their routes. */

@@ -36,6 +36,13 @@ export function kindFields(log: RunLog, id: number, record: StepRecord | undefin
   };
 }
 
+/** When the engine's part of a step began: a sleep, a wait, a call or an invoked run; undefined for any other step. */
+export function waitingSince(log: RunLog, id: number): number | undefined {
+  const key = keyOf("result", id);
+  const wait = log.waits.get(key) ?? log.sleeps.get(key) ?? log.children.get(key)?.run;
+  return wait?.createdAt ?? callOf(log, id)?.message.createdAt;
+}
+
 /** The steps without a result that the engine carries out or has carried out, by the ids of their results. */
 export function inProgressSteps(log: RunLog): Map<number, InProgressStep> {
   const all = [

@@ -9,6 +9,7 @@ import {
   type Child,
   callbackState,
   type DeadLetter,
+  type LoggedRollback,
   type LoggedSleep,
   type LoggedWait,
   type PendingMessage,
@@ -156,7 +157,7 @@ export async function toDeadLetters(tx: Tx, rows: readonly DeadLetterRow[]): Pro
 interface Facts {
   readonly messages: ReadonlyMap<number, MessageRow>;
   readonly failures: ReadonlyMap<number, readonly Failure[]>;
-  readonly rollbacks: ReadonlyMap<number, readonly RollbackRecord[]>;
+  readonly rollbacks: ReadonlyMap<number, readonly LoggedRollback[]>;
   readonly runs: ReadonlyMap<number, Run>;
   readonly bodies: ReadonlyMap<number, Uint8Array>;
 }
@@ -249,12 +250,15 @@ export async function failuresOf(tx: Tx, messages: readonly MessageRow[]): Promi
 export async function rollbacksOfRuns(
   tx: Tx,
   runs: readonly number[],
-): Promise<Map<number, RollbackRecord[]>> {
+): Promise<Map<number, LoggedRollback[]>> {
   if (runs.length === 0) return new Map();
-  const rows = await tx.all<{ run: number; record: string }>(
-    sql`SELECT run, record FROM rollbacks WHERE run IN (${numbers(runs)}) ORDER BY seq`,
+  const rows = await tx.all<{ run: number; record: string; at: number | null }>(
+    sql`SELECT run, record, at FROM rollbacks WHERE run IN (${numbers(runs)}) ORDER BY seq`,
   );
-  return groupBy(rows, ({ run, record }) => [run, JSON.parse(record) as RollbackRecord]);
+  return groupBy(rows, ({ run, record, at }) => [
+    run,
+    { ...(JSON.parse(record) as RollbackRecord), ...(at === null ? {} : { time: at }) },
+  ]);
 }
 
 /** Entries in their order, by their keys. */
@@ -276,10 +280,11 @@ export interface EntryRow {
   readonly body: Uint8Array;
   readonly call_type: CallType;
   readonly created_at: number;
+  readonly lease: number | null;
 }
 
 /** The columns of an {@link EntryRow}. */
-export const ENTRY: Sql = sql`seq, run, position, record, message, body, call_type, created_at`;
+export const ENTRY: Sql = sql`seq, run, position, record, message, body, call_type, created_at, lease`;
 
 export function toRecordedEntry(row: EntryRow): PlacedEntry {
   return {
@@ -290,6 +295,7 @@ export function toRecordedEntry(row: EntryRow): PlacedEntry {
     body: toBase64(row.body),
     callType: row.call_type,
     createdAt: row.created_at,
+    lease: row.lease ?? undefined,
   };
 }
 
@@ -330,7 +336,7 @@ export async function waitsOf(tx: Tx, runs: readonly number[], which: Sql = ALL)
     rows.filter(({ event }) => event === null),
     (row): [number, [string, LoggedSleep]] => [
       row.run,
-      [row.record, { sleep: toSleep(row), open: row.open === 1 }],
+      [row.record, { sleep: toSleep(row), open: row.open === 1, createdAt: row.created_at }],
     ],
   );
   return {

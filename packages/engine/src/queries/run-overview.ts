@@ -1,8 +1,7 @@
-import type { RollbackRecord } from "@perdure/core/protocol";
 import type { MessageKind } from "../rules/message.ts";
 import type { Run } from "../rules/run.ts";
 import type { WaitReason } from "../rules/wait-reason.ts";
-import type { CallbackReport, DeadLetter, RunChoice } from "../store/lists.ts";
+import type { CallbackReport, DeadLetter, LoggedRollback, RunChoice } from "../store/lists.ts";
 import { FIRST_RECORD } from "../store/tables/entries.ts";
 import { MESSAGES, type MessageRow, RUNS, type RunRow, toRun } from "../store/tables/rows.ts";
 import { chosenRun } from "../store/tables/runs.ts";
@@ -29,7 +28,7 @@ export interface RunOverview {
   readonly failure: DeadLetter | undefined;
   /** The report of its cancellation. */
   readonly cancel: CallbackReport | undefined;
-  readonly rollbacks: readonly RollbackRecord[];
+  readonly rollbacks: readonly LoggedRollback[];
   /** The first runs that it has invoked. */
   readonly children: readonly Run[];
   /** The run that has resumed it. */

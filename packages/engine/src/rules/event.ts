@@ -45,6 +45,11 @@ export type EngineEvent =
       /** The beginning of the step's result, as JSON. */
       readonly result?: string | undefined;
       /**
+       * The time when the wait for the result began, in milliseconds since 1970: of a sleep, of a wait for an event or a
+       * webhook, of a call, of an invoked run.
+       */
+      readonly waitingSince?: number | undefined;
+      /**
        * The time when the step's work began, in milliseconds since 1970, by its endpoint's clock. Only for a
        * step that ran inline.
        */
@@ -96,9 +101,17 @@ export type EngineEvent =
       readonly error: string;
       readonly dlqId: string;
       readonly failedStep: string | undefined;
+      /** The duration of the run that fails with the message; absent for a message of no run. */
+      readonly runMs?: number | undefined;
     } & AttemptInfo)
   /** A run has exceeded its time limit. */
-  | { readonly type: "run.expired"; readonly runId: string; readonly error: string; readonly dlqId: string }
+  | {
+      readonly type: "run.expired";
+      readonly runId: string;
+      readonly ms: number;
+      readonly error: string;
+      readonly dlqId: string;
+    }
   /** The rollback of a step of an ended run has succeeded or failed. */
   | ({ readonly type: "rolledBack"; readonly record: RollbackRecord } & AttemptInfo)
   /** The report of a run's end, or of a message's failure, has ended: `kind` says which. */
@@ -122,7 +135,7 @@ export type EngineEvent =
       /** The beginning of the run's result. */
       readonly result?: string | undefined;
     }
-  | { readonly type: "run.canceled"; readonly runId: string }
+  | { readonly type: "run.canceled"; readonly runId: string; readonly ms: number }
   /** A failed run goes on as a new run with this id. */
   | { readonly type: "run.resumed"; readonly runId: string; readonly url: string }
   /**

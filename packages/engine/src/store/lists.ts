@@ -133,7 +133,7 @@ export interface RunLog {
   /** The report of its cancellation. */
   readonly cancel: CallbackReport | undefined;
   /** The rollbacks of its steps. */
-  readonly rollbacks: readonly RollbackRecord[];
+  readonly rollbacks: readonly LoggedRollback[];
   /** The messages of its calls, by their ids. */
   readonly calls: ReadonlyMap<string, Message>;
   /** Its waits, ended ones included, by the keys of their records. */
@@ -150,6 +150,14 @@ export interface RecordedEntry extends HistoryEntry {
   /** The entry's key, unique within its run. */
   readonly key: string;
   readonly createdAt: number;
+  /** The number of the lease under which an invocation appended it; undefined for every other entry. */
+  readonly lease: number | undefined;
+}
+
+/** A rollback, with the time when it was recorded, in milliseconds since 1970. */
+export interface LoggedRollback extends RollbackRecord {
+  /** Absent where an earlier version of the engine recorded it. */
+  readonly time?: number;
 }
 
 /** A sleep of a run that its endpoint runs inline. */
@@ -157,6 +165,7 @@ export interface LoggedSleep {
   readonly sleep: NewSleep;
   /** True until the sleep or its run ends. */
   readonly open: boolean;
+  readonly createdAt: number;
 }
 
 export interface LoggedWait {
@@ -186,7 +195,7 @@ export interface DeadLetter {
   readonly failure: Failure;
   readonly callback: CallbackReport | undefined;
   /** The rollbacks of its run's steps. */
-  readonly rollbacks: readonly RollbackRecord[];
+  readonly rollbacks: readonly LoggedRollback[];
   /** True after the dead letter left the queue: only the run's log still shows it. */
   readonly removed: boolean;
 }
@@ -287,6 +296,7 @@ export interface UnfinishedMessage {
 /** Filters of the audit log, with the rule of {@link RunQuery}. */
 export interface AuditQuery {
   readonly actors?: readonly string[] | undefined;
+  readonly persons?: readonly string[] | undefined;
   readonly actions?: readonly string[] | undefined;
   readonly targets?: readonly string[] | undefined;
   readonly from?: number | undefined;
@@ -300,6 +310,8 @@ export interface AuditEntry {
   readonly at: number;
   /** The sender, by a name that reveals nothing of its token. */
   readonly actor: string;
+  /** The person, as the request names them: several may use one token. */
+  readonly person?: string | undefined;
   /** The route: its verb and its path. */
   readonly action: string;
   /** The object that the request names: its id, or its query. */

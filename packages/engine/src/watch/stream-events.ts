@@ -50,8 +50,9 @@ export function toStreamEvents(change: Change): StreamEvent[] {
       return [ofRun(runId, { type, stepName, stepType, eventId, until })];
     }
     case "rolledBack": {
-      const { stepName, stepType } = change.record;
-      return [ofRun(change.runId, { type: "step.rolledBack", stepName, stepType })];
+      const { stepName, stepType, state, error } = change.record;
+      const thrown = error === undefined ? {} : { error: error.message };
+      return [ofRun(change.runId, { type: "step.rolledBack", stepName, stepType, state, ...thrown })];
     }
     case "failure.reported":
       return [
@@ -67,9 +68,8 @@ export function toStreamEvents(change: Change): StreamEvent[] {
     case "retrying":
       return [ofMessage(change, { status: change.status, error: change.error, wait: change.wait })];
     case "failed": {
-      const { runId, error, status, dlqId, kind } = change;
-      const ofTheRun =
-        runId === undefined || kind !== "step" ? [] : [ofRun(runId, { type: "run.failed", error })];
+      const { runId, error, status, dlqId, runMs } = change;
+      const ofTheRun = runMs === undefined ? [] : [ofRun(runId, { type: "run.failed", error })];
       return [ofMessage(change, { status, error, dlqId }), ...ofTheRun, added(dlqId, runId)];
     }
     case "object.changed": {

@@ -1,4 +1,4 @@
-import { HEADER } from "@perdure/core/protocol";
+import { HEADER, PERSON_HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
 import { groupOf, patternOf } from "../../src/rules/fingerprint.ts";
 import { checked, describedApi } from "../described.ts";
@@ -245,6 +245,20 @@ it("the audit log tells who has changed what, and not what endpoints do or what 
     expect.objectContaining({ time: START, action: "DELETE /v2/workflows/runs/:id", target: "wfr_1" }),
   ]);
   expect((await get(w, "/v2/workflows/audit?target=wfr_1")).entries).toHaveLength(1);
+});
+
+it("the audit log names the person of a request, and then tells of new runs and events, too", async () => {
+  const w = world(() => ok());
+  const headers = { [PERSON_HEADER]: "J%C3%BCrgen" };
+  await w.ask("POST", "/v2/trigger/https://app.test/wf", { headers: { [HEADER.delay]: "1d", ...headers } });
+  await w.ask("POST", "/v2/notify/paid", { headers: { [PERSON_HEADER]: "100%" } });
+  await w.ask("GET", "/v2/queues", { headers });
+  const { entries } = await get(w, "/v2/workflows/audit");
+  expect(entries).toMatchObject([
+    { person: "100%", action: "POST /v2/notify/:eventId", target: "paid" },
+    { person: "Jürgen", action: "POST /v2/trigger/:destination" },
+  ]);
+  expect((await get(w, "/v2/workflows/audit?person=100%25")).entries).toHaveLength(1);
 });
 
 it("answers as it is described", async () => {

@@ -51,6 +51,12 @@ describe("the banner of perdure dev", () => {
     ]);
   });
 
+  it("has nothing to paste for an app that starts beside the engine", () => {
+    const told = banner({ config: readConfig({}, {}), port: 8080, version: "1.2.3", hasApp: true });
+    expect(told).toContain("running at");
+    expect(told).not.toContain("PERDURE_TOKEN=");
+  });
+
   it("offers PERDURE_DEV=1 only where that means this engine", () => {
     for (const lines of [linesOf({}, 8081), linesOf({ token: "a token of my own" })])
       expect(lines.filter((line) => line.includes("PERDURE_DEV"))).toEqual([]);

@@ -249,7 +249,7 @@ describe("the lines of perdure dev", () => {
     expect(
       tell([
         { type: "run.resumed", runId: "wfr_2", url: "https://app.test/wf" },
-        { type: "run.canceled", runId: "wfr_1" },
+        { type: "run.canceled", runId: "wfr_1", ms: 7 },
         { type: "delivered", ...plain, status: 204, ms: 7_300_000 },
       ]),
     ).toEqual([

@@ -62,6 +62,7 @@ describe("perdure dev -- <command>", () => {
     await one.saying("ignored");
     one.child.kill("SIGTERM");
     expect(await one.exit()).toBe(128 + 9);
+    expect(one.said()).toContain("Stopping the app, then the engine. Once more to kill the app.");
   });
 
   it("says that a command can't be started, and ends with 127", async () => {

@@ -45,7 +45,7 @@ const EVENTS: Readonly<Record<EngineEvent["type"], EngineEvent | undefined>> = {
   called: { type: "called", ...attempt, kind: "call", status: 200 },
   retrying: { type: "retrying", ...attempt, error: "no", wait: 1000, failedStep: "charge" },
   failed: { type: "failed", ...attempt, error: "no", dlqId: "1-1", failedStep: "charge" },
-  "run.expired": { type: "run.expired", runId, error: "too long", dlqId: "1-1" },
+  "run.expired": { type: "run.expired", runId, ms: 7, error: "too long", dlqId: "1-1" },
   rolledBack: { type: "rolledBack", ...attempt, record },
   "failure.reported": {
     type: "failure.reported",
@@ -56,7 +56,7 @@ const EVENTS: Readonly<Record<EngineEvent["type"], EngineEvent | undefined>> = {
   },
   "failure.canceled": { type: "failure.canceled", runId, messageId: "msg_2", kind: "failure" },
   "run.completed": { type: "run.completed", runId, ms: 30 },
-  "run.canceled": { type: "run.canceled", runId },
+  "run.canceled": { type: "run.canceled", runId, ms: 7 },
   "run.resumed": { type: "run.resumed", runId, url: attempt.url },
   shortage: { type: "shortage", code: "EMFILE", wait: 1000 },
   fault: { type: "fault", during: "a claim", error: new Error("the disk is full") },

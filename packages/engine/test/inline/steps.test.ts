@@ -45,3 +45,36 @@ it("delivers the whole history to the next invocation, in the order of the commi
   expect(last?.headers.get(HEADER.init)).toBe("false");
   expect(await stateOf(w)).toBe("RUN_SUCCESS");
 });
+
+it("says which steps one delivery has done, and when a wait began", async () => {
+  const w = world(
+    inline(async (run) => {
+      if (run.nth > 1) return run.returned("done", done(4));
+      await run.append([done(1)]);
+      return run.park(done(2), sleeps(3, START + 5000));
+    }),
+  );
+  await w.start("wfr_1");
+  await w.drain();
+  const { body } = await w.ask("GET", "/v2/workflows/runs/wfr_1/steps");
+  const [, one, two, nap, last] = body.steps;
+  expect([one.invocation, two.invocation, last.invocation]).toEqual([1, 1, 2]);
+  expect(nap).toMatchObject({ stepType: "SleepUntil", startedAt: START, durationMs: 5000 });
+  expect(nap).not.toHaveProperty("invocation");
+});
+
+it("says in which delivery a step has failed that isn't done yet", async () => {
+  const w = world(
+    inline(async (run) => {
+      await run.append([done(1)], [key("step2")]);
+      return run.failed(key("step2"));
+    }),
+  );
+  await w.start("wfr_1", { [HEADER.retries]: "0" });
+  await w.drain();
+  const { body } = await w.ask("GET", "/v2/workflows/runs/wfr_1/steps");
+  expect(body.steps.slice(1)).toMatchObject([
+    { stepName: "step1", invocation: 1 },
+    { stepName: "step2", state: "STEP_FAILED", invocation: 1 },
+  ]);
+});

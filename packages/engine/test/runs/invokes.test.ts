@@ -69,6 +69,7 @@ describe("a run that invokes another one", () => {
       runId: "wfr_1",
       step: "step1",
       stepType: "Invoke",
+      waitingSince: START,
     });
   });
 

@@ -57,6 +57,7 @@ describe("a run that waits for an event", () => {
       step: "step1",
       stepType: "Wait",
       timedOut: true,
+      waitingSince: START,
     });
     expect(w.events).toContainEqual({
       type: "step.waiting",

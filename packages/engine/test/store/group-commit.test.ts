@@ -113,15 +113,15 @@ describe("writes", () => {
       (x: number, fails = false) =>
       async (tx: Tx): Promise<void> => {
         await insert(x)(tx);
-        tx.record({ type: "run.canceled", runId: `wfr_${x}` });
+        tx.record({ type: "run.canceled", runId: `wfr_${x}`, ms: 0 });
         seen.push(told.length);
         if (fails) throw new RangeError("no");
       };
     const writes = [driver.write(recording(1)), driver.write(recording(2, true)), driver.write(recording(3))];
     await Promise.allSettled(writes);
     expect(told).toEqual([
-      { type: "run.canceled", runId: "wfr_1" },
-      { type: "run.canceled", runId: "wfr_3" },
+      { type: "run.canceled", runId: "wfr_1", ms: 0 },
+      { type: "run.canceled", runId: "wfr_3", ms: 0 },
     ]);
     expect(seen).toEqual([0, 0, 0]);
   });

@@ -183,7 +183,9 @@ function canceling(name: string, open: () => Promise<Store>): void {
     it("cancels a run with the last message that it has", async () => {
       await kit.accept(start("wfr_1"), append("wfr_1", 1), start("wfr_2"));
       expect(await kit.at(START).cancelMessages({ count: 2 })).toMatchObject({ canceled: 2 });
-      expect(kit.events("run.canceled")).toEqual([{ type: "run.canceled", runId: "wfr_2" }]);
+      expect(kit.events("run.canceled")).toEqual([
+        { type: "run.canceled", runId: "wfr_2", ms: expect.any(Number) },
+      ]);
       expect(await kit.stateOf("wfr_1")).toBe("RUN_STARTED");
     });
   });

@@ -63,7 +63,10 @@ export function rollingBack(name: string, open: () => Promise<Store>): void {
         await kit.settle(report, delivered(START + 6), START + 6);
         expect((await kit.claim(START + 1e9)).claims).toEqual([]);
         const [letter] = (await kit.store.deadLetters({ count: 1 })).items;
-        expect(letter?.rollbacks).toEqual([record(2), record(1, "failed")]);
+        expect(letter?.rollbacks).toEqual([
+          { ...record(2), time: START + 6 },
+          { ...record(1, "failed"), time: START + 6 },
+        ]);
         expect((await kit.store.runs({ count: 1 })).items[0]?.rollbacks).toEqual(letter?.rollbacks);
       });
 

@@ -31,6 +31,7 @@ async function cancelNamed(
 ): Promise<number | undefined> {
   const found = await Promise.all(ids.map((id) => findRun(engine, id)));
   if (found.length > 1 && !(await confirm(`Cancel ${found.length} runs`, flags))) return undefined;
-  const { cancelled } = await engine.client.cancel(found.map(({ workflowRunId }) => workflowRunId));
+  const query = { workflowRunIds: found.map(({ workflowRunId }) => workflowRunId) };
+  const { cancelled } = await engine.request<{ cancelled: number }>("DELETE", "workflows/runs", { query });
   return cancelled;
 }

@@ -112,16 +112,32 @@ export async function change(
   const selected = ids.length > 0 ? ids : await select(engine, flags);
   if (flags.payload !== undefined) return changePayload(engine, action, { selected, flags });
   const { verb, done } = ACTIONS[action];
-  const count = selected.length === 1 ? "1 run" : `${selected.length} runs`;
+  const count = countOf(selected.length);
   const isBulk = ids.length !== 1 || action === "delete";
   if (isBulk && selected.length > 0 && !(await confirm(`${verb} ${count}`, flags))) return;
   const started: string[] = [];
-  for (let at = 0; at < selected.length; at += MAX_PAGE_SIZE)
-    started.push(...(await apply(engine, action, selected.slice(at, at + MAX_PAGE_SIZE))));
-  if (flags.json)
-    return printJson({ [done.split(" ")[0] as string]: selected.length, workflowRunIds: started });
-  for (const runId of started) console.log(runId);
-  console.error(`${count} ${done}.`);
+  let changed = 0;
+  for (let at = 0; at < selected.length; at += MAX_PAGE_SIZE) {
+    const applied = await apply(engine, action, selected.slice(at, at + MAX_PAGE_SIZE));
+    started.push(...applied.runIds);
+    changed += applied.changed;
+  }
+  if (flags.json) printJson({ [done.split(" ")[0] as string]: changed, workflowRunIds: started });
+  else {
+    for (const runId of started) console.log(runId);
+    console.error(`${countOf(changed)} ${done}.`);
+  }
+  if (ids.length > changed)
+    throw new CommandError(
+      EXIT.notFound,
+      changed === 0
+        ? `The dead letter queue has no ${ids.join(", ")}.`
+        : `The dead letter queue has only ${changed} of ${ids.join(", ")}.`,
+    );
+}
+
+function countOf(runs: number): string {
+  return runs === 1 ? "1 run" : `${runs} runs`;
 }
 
 async function select(engine: RemoteEngine, flags: ChangeFlags): Promise<string[]> {
@@ -135,16 +151,24 @@ async function select(engine: RemoteEngine, flags: ChangeFlags): Promise<string[
   return letters.map(({ dlqId }) => dlqId);
 }
 
-/** @returns the ids of the runs that go on */
-async function apply(engine: RemoteEngine, action: Action, dlqIds: readonly string[]): Promise<string[]> {
-  const { dlq } = engine.client;
+interface Applied {
+  readonly changed: number;
+  /** The runs that go on. */
+  readonly runIds: readonly string[];
+}
+
+async function apply(engine: RemoteEngine, action: Action, dlqIds: readonly string[]): Promise<Applied> {
+  const query = { dlqIds };
   if (action === "delete") {
-    await dlq.delete({ dlqIds });
-    return [];
+    const { deleted } = await engine.request<{ deleted: number }>("DELETE", "workflows/dlq", { query });
+    return { changed: deleted, runIds: [] };
   }
-  const { workflowRuns } =
-    action === "retry" ? await dlq.retryFailureFunction({ dlqIds }) : await dlq[action]({ dlqIds });
-  return workflowRuns.map(({ workflowRunId }) => workflowRunId);
+  const path = `workflows/dlq/${action === "retry" ? "callback" : action}`;
+  const { workflowRuns } = await engine.request<{ workflowRuns: { workflowRunId: string }[] }>("POST", path, {
+    query,
+  });
+  const runIds = workflowRuns.map(({ workflowRunId }) => workflowRunId);
+  return { changed: runIds.length, runIds };
 }
 
 async function changePayload(

@@ -1,5 +1,6 @@
+import { userInfo } from "node:os";
 import { Client } from "@perdure/core";
-import { DEV_CREDENTIALS } from "@perdure/core/protocol";
+import { DEV_CREDENTIALS, PERSON_HEADER } from "@perdure/core/protocol";
 import { urlOf } from "../listen.ts";
 import type { Env } from "../settings.ts";
 import { CommandError, EXIT } from "./command-error.ts";
@@ -18,6 +19,8 @@ export interface RequestDetails {
   readonly query?: Query;
   /** Sent as JSON. */
   readonly body?: unknown;
+  /** Sent as it is, in place of `body`. */
+  readonly text?: string;
 }
 
 /** Milliseconds until a request without an answer counts as failed. */
@@ -29,6 +32,8 @@ export class RemoteEngine {
   /** For what the client of workflows can do. */
   readonly client: Client;
   readonly #token: string;
+  /** The person who uses the command, for the audit log. */
+  readonly #person: string;
 
   /**
    * Chooses the engine: flags win over `PERDURE_URL` and `PERDURE_TOKEN`, they over `QSTASH_URL` and
@@ -52,6 +57,8 @@ export class RemoteEngine {
       );
     this.url = (url || dev).replace(/\/+$/, "");
     this.#token = token || DEV_CREDENTIALS.token;
+    const person = env.PERDURE_USER || loginName();
+    this.#person = encodeURIComponent(person);
     const devMode = this.#token === DEV_CREDENTIALS.token;
     this.client = new Client({ baseUrl: this.url, token: this.#token, devMode });
   }
@@ -89,21 +96,20 @@ export class RemoteEngine {
   async open(
     method: string,
     path: string,
-    { query = {}, body }: RequestDetails,
+    { query = {}, body, text = body === undefined ? undefined : JSON.stringify(body) }: RequestDetails,
     signal: AbortSignal,
   ): Promise<Response> {
     const url = new URL(`${this.url}/v2/${path}`);
     for (const [name, value] of Object.entries(query))
       for (const one of [value].flat()) if (one !== undefined) url.searchParams.append(name, String(one));
-    const headers = new Headers({ Authorization: `Bearer ${this.#token}` });
+    const headers = new Headers({ Authorization: `Bearer ${this.#token}`, [PERSON_HEADER]: this.#person });
     if (body !== undefined) headers.set("Content-Type", "application/json");
     const init = { method, headers, signal, redirect: "error" as const };
-    const response = await fetch(
-      url,
-      body === undefined ? init : { ...init, body: JSON.stringify(body) },
-    ).catch((cause: unknown) => {
-      throw signal.aborted && signal.reason?.name !== "TimeoutError" ? cause : this.#unreachable(cause);
-    });
+    const response = await fetch(url, text === undefined ? init : { ...init, body: text }).catch(
+      (cause: unknown) => {
+        throw signal.aborted && signal.reason?.name !== "TimeoutError" ? cause : this.#unreachable(cause);
+      },
+    );
     if (response.ok) return response;
     throw new CommandError(
       response.status === 404 ? EXIT.notFound : EXIT.failed,
@@ -119,6 +125,15 @@ export class RemoteEngine {
       `No engine answers at ${this.url}: ${reason}. Start one with "npx perdure dev", or name another with --url.`,
       { cause },
     );
+  }
+}
+
+/** The name of the system's user; empty for a user without a name. */
+function loginName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return "";
   }
 }
 

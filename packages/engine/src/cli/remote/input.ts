@@ -28,7 +28,7 @@ export async function readInput(given: string): Promise<string> {
  */
 export function toCount(flag: string, given: string): number {
   if (/^\d{1,9}$/.test(given)) return Number(given);
-  throw new CommandError(EXIT.usage, `${flag} must be a whole number; got "${given}".`);
+  throw new CommandError(EXIT.usage, `${flag} must be a whole number of at least 0; got "${given}".`);
 }
 
 /** Splits `name: value` as in an HTTP header. @throws CommandError without a colon */

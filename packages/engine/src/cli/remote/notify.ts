@@ -12,11 +12,9 @@ export interface NotifyFlags {
 /** Runs `perdure notify <event>`: sends an event to the runs that wait for it, and prints how many did. */
 export async function notify(engine: RemoteEngine, eventId: string, flags: NotifyFlags): Promise<void> {
   const { data, run, json } = flags;
-  const notified = await engine.client.notify({
-    eventId,
-    ...(data === undefined ? {} : { eventData: await readInput(data) }),
-    ...(run === undefined ? {} : { workflowRunId: run }),
-  });
+  const path = ["notify", ...(run === undefined ? [] : [run]), eventId].map(encodeURIComponent).join("/");
+  const text = data === undefined ? "" : await readInput(data);
+  const notified = await engine.request<unknown[]>("POST", path, { text });
   if (json) printJson(notified);
   else console.log(notified.length === 1 ? "1 run was waiting." : `${notified.length} runs were waiting.`);
 }

@@ -15,15 +15,17 @@ export interface Column<Row> {
 const GAP = "  ";
 
 /**
- * Formats rows as a table. The widest columns that may shrink do so until a line fits into the terminal.
+ * Formats rows as a table, without the columns that are empty in all rows. The widest columns that may shrink do so until a
+ * line fits into the terminal.
  *
  * @param width of the terminal; undefined without one: then the table isn't cut
  */
 export function formatTable<Row>(
   rows: readonly Row[],
-  columns: readonly Column<Row>[],
+  all: readonly Column<Row>[],
   width: number | undefined = process.stdout.isTTY ? process.stdout.columns : undefined,
 ): string {
+  const columns = all.filter(({ cell }) => rows.some((row) => cell(row) !== ""));
   const cells = rows.map((row) => columns.map(({ cell }) => printable(cell(row))));
   const widths = columns.map(({ title }, at) =>
     Math.max(columnsOf(title), ...cells.map((line) => columnsOf(line[at] ?? ""))),

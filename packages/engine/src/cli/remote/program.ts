@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { endWithReader } from "../output.ts";
 import { printableLines } from "../terminal.ts";
 import type { CancelFlags } from "./cancel.ts";
 import type { ChangeFlags, DeadLetterFlags } from "./dlq.ts";
@@ -214,6 +215,7 @@ function guarded<Args extends readonly unknown[]>(
   run: (...args: Args) => Promise<void>,
 ): (...args: Args) => Promise<void> {
   return async (...args) => {
+    endWithReader();
     try {
       await run(...args);
     } catch (error) {

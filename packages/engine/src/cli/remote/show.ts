@@ -18,6 +18,12 @@ interface RunError {
   readonly step?: { readonly name: string };
 }
 
+interface FailureFunction {
+  readonly state: string;
+  readonly responseBody?: string;
+  readonly responseStatus?: number;
+}
+
 /** One run, as `GET /v2/workflows/runs/{id}/overview` shows it. */
 interface Overview {
   readonly workflowRunId: string;
@@ -30,8 +36,12 @@ interface Overview {
   readonly payload?: string;
   readonly error?: RunError;
   readonly dlqId?: string;
-  readonly failureFunction?: { readonly state: string; readonly responseBody?: string };
-  readonly rollbacks?: readonly { readonly stepName: string; readonly state: string }[];
+  readonly failureFunction?: FailureFunction;
+  readonly rollbacks?: readonly {
+    readonly stepName: string;
+    readonly state: string;
+    readonly error?: { readonly message: string };
+  }[];
   readonly children?: readonly {
     readonly workflowRunId: string;
     readonly workflowState: string;
@@ -50,7 +60,11 @@ interface Step {
   readonly createdAt?: number;
   readonly durationMs?: number;
   readonly retries?: number;
-  readonly errors?: readonly { readonly error: string; readonly status: number }[];
+  readonly errors?: readonly {
+    readonly error: string;
+    readonly body?: string;
+    readonly status: number;
+  }[];
   readonly out?: unknown;
 }
 
@@ -119,7 +133,7 @@ function stepTable(steps: readonly Step[]): string {
 
 function lastError(errors: Step["errors"] = []): string | undefined {
   const last = errors.at(-1);
-  return last && readFailure(last.error, last.status).message;
+  return last && readFailure(last.body || last.error, last.status).message;
 }
 
 function endOf(run: Overview): string[] {
@@ -140,11 +154,12 @@ function failureOf({ error, rollbacks = [], failureFunction, dlqId }: Overview):
   return [
     ...(error ? [`${colors.red("failed")}${where}: ${printable(`${error.name}: ${error.message}`)}`] : []),
     ...rollbacks.map(
-      ({ stepName, state }) => `${colors.dim("rollback")} ${printable(stepName)}: ${printable(state)}`,
+      ({ stepName, state, error: thrown }) =>
+        `${colors.dim("rollback")} ${printable(stepName)}: ${printable(thrown ? `${state}: ${thrown.message}` : state)}`,
     ),
     ...(failureFunction
       ? [
-          `${colors.dim("failure function")} ${CALLBACK_STATES[failureFunction.state] ?? printable(failureFunction.state)}: ${printable(failureFunction.responseBody ?? "")}`,
+          `${colors.dim("failure function")} ${CALLBACK_STATES[failureFunction.state] ?? printable(failureFunction.state)}: ${printable(answerOf(failureFunction))}`,
         ]
       : []),
     ...(dlqId
@@ -155,6 +170,13 @@ function failureOf({ error, rollbacks = [], failureFunction, dlqId }: Overview):
         ]
       : []),
   ];
+}
+
+/** The result of a failure function, or the error that it threw. */
+function answerOf({ state, responseBody = "", responseStatus = 0 }: FailureFunction): string {
+  if (state !== "CALLBACK_FAIL") return responseBody;
+  const { name, message } = readFailure(responseBody, responseStatus);
+  return `${name}: ${message}`;
 }
 
 const CALLBACK_STATES: Readonly<Record<string, string>> = {

@@ -27,6 +27,13 @@ export interface StreamEvent {
   readonly until?: number;
   readonly wait?: number;
   readonly reason?: string;
+  readonly messageId?: string;
+  /** Whose message it is: `step`, `call`, `failure` … */
+  readonly kind?: string;
+  /** The result of a rollback, or of a failure function. */
+  readonly state?: string;
+  readonly outcome?: string;
+  readonly url?: string;
 }
 
 /** Milliseconds until the command connects again after the engine has closed the stream or is away. */
@@ -126,11 +133,24 @@ async function hasEnded(engine: RemoteEngine, workflowRunId: string): Promise<bo
   return runs[0]?.workflowState !== "RUN_STARTED";
 }
 
+/** The messages of a run beside its steps, in words. */
+const MESSAGES: Readonly<Record<string, string>> = {
+  call: "call",
+  answer: "answer to a call",
+  failure: "failure function",
+  rollback: "rollbacks",
+  cancel: "cancel function",
+};
+
 /** One line about an event, for people. */
 export function lineOf(event: StreamEvent): string {
-  const { type, time, workflowRunId = "", stepName, attempt, status, error, until, wait, reason } = event;
+  const { type, time, workflowRunId, messageId, stepName, attempt, status, error, until, wait, reason } =
+    event;
+  const subject = workflowRunId ?? messageId ?? "";
   const details = [
     stepName,
+    messageId === undefined || event.kind === "step" ? undefined : (MESSAGES[event.kind ?? ""] ?? event.url),
+    event.state === "failed" ? "failed" : event.outcome,
     attempt === undefined || attempt < 2 ? undefined : `attempt ${attempt}`,
     status || undefined,
     error,
@@ -138,7 +158,11 @@ export function lineOf(event: StreamEvent): string {
     wait === undefined ? undefined : `again in ${formatDuration(wait)}`,
     reason,
   ].filter((one) => one !== undefined);
-  const color = /fail|expired/i.test(type) ? colors.red : /completed/.test(type) ? colors.green : colors.cyan;
+  const color = /fail|expired/i.test(event.state ?? type)
+    ? colors.red
+    : /completed/.test(type)
+      ? colors.green
+      : colors.cyan;
   const text = printable(details.join("  "));
-  return `${colors.dim(formatTime(time).slice(11))} ${printable(workflowRunId)} ${color(printable(type))} ${text}`.trimEnd();
+  return `${colors.dim(formatTime(time).slice(11))} ${printable(subject)} ${color(printable(type))} ${text}`.trimEnd();
 }

@@ -38,6 +38,8 @@ export interface BareEntry {
   readonly body: Uint8Array;
   /** The id that the entry has on the wire. */
   readonly message: string;
+  /** The number of the lease under which an invocation appends it. */
+  readonly lease?: number | undefined;
 }
 
 /**
@@ -48,18 +50,19 @@ export interface BareEntry {
 export async function insertBareEntry(
   tx: Tx,
   run: number,
-  { key, callType, step, body, message }: BareEntry,
+  { key, callType, step, body, message, lease }: BareEntry,
 ): Promise<boolean> {
   const changes = await tx.run(
-    sql`INSERT INTO entries (run, position, record, message, call_type, step, body, created_at)
-      VALUES (${run}, ${nextPosition(run)}, ${key}, ${message}, ${callType}, ${step ?? null}, ${body}, ${tx.now})
+    sql`INSERT INTO entries (run, position, record, message, call_type, step, body, created_at, lease)
+      VALUES (${run}, ${nextPosition(run)}, ${key}, ${message}, ${callType}, ${step ?? null}, ${body}, ${tx.now},
+        ${lease ?? null})
       ON CONFLICT (run, record) DO NOTHING`,
   );
   return changes > 0;
 }
 
 /** An entry with its place in its history. */
-export interface PlacedEntry extends Omit<BareEntry, "key" | "step"> {
+export interface PlacedEntry extends Omit<BareEntry, "key" | "step" | "lease"> {
   readonly seq: number;
   readonly record: string;
   readonly position: number;

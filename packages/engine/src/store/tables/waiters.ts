@@ -8,13 +8,14 @@ export interface WaiterRow {
   /** `null` for a sleep. */
   readonly event: string | null;
   readonly wait: string;
+  readonly created_at: number;
 }
 
 /** The waits that haven't ended: conditions follow it. */
-export const OPEN_WAITS: Sql = sql`SELECT seq, run, event, wait FROM waiters WHERE open = 1`;
+export const OPEN_WAITS: Sql = sql`SELECT seq, run, event, wait, created_at FROM waiters WHERE open = 1`;
 
 /** The same, each with the id of its run. */
-export const OPEN_WAITS_OF_RUNS: Sql = sql`SELECT seq, run, event, wait, (SELECT id FROM runs WHERE key = waiters.run) AS run_id
+export const OPEN_WAITS_OF_RUNS: Sql = sql`SELECT seq, run, event, wait, created_at, (SELECT id FROM runs WHERE key = waiters.run) AS run_id
   FROM waiters WHERE open = 1`;
 
 /** The wait of a row with an event. */
