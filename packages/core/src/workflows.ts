@@ -8,7 +8,7 @@ import {
 } from "./serve.ts";
 import { notFound } from "./server/respond.ts";
 import type { Invokable } from "./steps/index.ts";
-import { checkFunction, mustBe } from "./util/check.ts";
+import { checkFunction, mustBe, safely } from "./util/check.ts";
 import type { Jsonify } from "./util/jsonify.ts";
 import { checkOptions } from "./util/options.ts";
 import type { CancelFunction, FailureFunction, RecordableWorkflow } from "./workflow.ts";
@@ -105,9 +105,6 @@ export function serveMany(
 
 function lastSegment(url: string): string {
   const segment = new URL(url).pathname.split("/").at(-1) ?? "";
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    return segment; // The segment isn't valid percent-encoding, so it is no key.
-  }
+  // A segment that isn't valid percent-encoding is no key.
+  return safely(() => decodeURIComponent(segment)) ?? segment;
 }

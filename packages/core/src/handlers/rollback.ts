@@ -9,6 +9,7 @@ import { type CollectedSteps, collectRollbacks } from "../replay/collect-rollbac
 import { readStepHistory, type StepEntry, type StepHistory, toFailedStep } from "../replay/step-history.ts";
 import { keyText, type PendingStep } from "../replay/step-matcher.ts";
 import { decideRetryWithinLimit, type RollbackOptions, readResult } from "../steps/index.ts";
+import { safely } from "../util/check.ts";
 import { toSeconds } from "../util/duration.ts";
 import { withTimeout } from "../util/timeout.ts";
 import { attemptInfo, type DeliveryContext, toRunContext } from "./delivery-context.ts";
@@ -156,9 +157,6 @@ async function undo(
 }
 
 function resultOf({ result }: StepEntry): unknown {
-  try {
-    return result && !result.failure ? readResult(result) : undefined;
-  } catch {
-    return undefined; // The rollback runs without an unreadable result.
-  }
+  // The rollback runs without an unreadable result.
+  return safely(() => (result && !result.failure ? readResult(result) : undefined));
 }

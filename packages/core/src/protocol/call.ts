@@ -1,4 +1,5 @@
 import { textFromBase64 } from "../util/bytes.ts";
+import { safely } from "../util/check.ts";
 import type { Duration } from "../util/duration.ts";
 import * as HEADER from "./header-names.ts";
 import { CALL_FEATURES, forCallback, forward, PROTOCOL_VERSION } from "./headers.ts";
@@ -166,11 +167,8 @@ export function encodeStepName(name: string): string {
  * ```
  */
 export function decodeStepName(name: string): string {
-  try {
-    return decodeURIComponent(name);
-  } catch {
-    return name; // The sender doesn't encode names.
-  }
+  // Not every sender encodes names.
+  return safely(() => decodeURIComponent(name)) ?? name;
 }
 
 /** Finds a call's answer in a run's history, when the answer was too large for the delivery. */

@@ -1,3 +1,5 @@
+import { safely } from "../util/check.ts";
+
 /** The delivery options that an endpoint sends to Perdure's engine for all runs of its workflow. A trigger's options win. */
 export interface EndpointCapabilities {
   /** The engine calls the endpoint when a run is cancelled. */
@@ -57,9 +59,6 @@ function toCount(value: string | undefined): number | undefined {
 }
 
 function decode(value: string | undefined): string | undefined {
-  try {
-    return value && decodeURIComponent(value);
-  } catch {
-    return undefined; // Another program wrote the header.
-  }
+  // Another program may have written the header.
+  return safely(() => value && decodeURIComponent(value));
 }

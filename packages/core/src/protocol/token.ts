@@ -1,4 +1,5 @@
 import { textFromBase64 } from "../util/bytes.ts";
+import { safely } from "../util/check.ts";
 import type { DeliveryKind } from "./delivery.ts";
 import * as HEADER from "./header-names.ts";
 
@@ -62,13 +63,8 @@ export function publicToken(userId: string, password: string): string {
  * ```
  */
 export function userIdIn(token: string): string | undefined {
-  try {
-    const { UserID } = JSON.parse(textFromBase64(token));
-    if (typeof UserID === "string") return UserID;
-  } catch {
-    // The token isn't JSON in base64.
-  }
-  return undefined;
+  const { UserID } = Object(safely(() => JSON.parse(textFromBase64(token))));
+  return typeof UserID === "string" ? UserID : undefined;
 }
 
 /** The credentials of this protocol's development servers. They are public, so they protect nothing. */

@@ -3,6 +3,7 @@ import type { Delivery } from "../protocol/delivery.ts";
 import * as HEADER from "../protocol/header-names.ts";
 import { boundHeaders, type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "../protocol/token.ts";
 import { decodeUtf8, encodeUtf8, equalConstantTime, fromBase64Url, toBase64Url } from "../util/bytes.ts";
+import { safely } from "../util/check.ts";
 import { digests, type HmacKey } from "../util/digest.ts";
 import { messageOf, WorkflowError } from "../util/errors.ts";
 import { now } from "../util/test-host.ts";
@@ -132,11 +133,7 @@ function verifiedToken(subject: unknown, claim: unknown): VerifiedToken {
 
 /** The claims of a token that no key has checked yet; none for a receiver's own form of token. */
 function claimsOf(token: string): Record<string, unknown> {
-  try {
-    return decode(token.split(".")[1]);
-  } catch {
-    return {};
-  }
+  return safely(() => decode(token.split(".")[1])) ?? {};
 }
 
 function signatureOf({ headers }: RequestHead): string {

@@ -9,14 +9,10 @@ export function describeValue(value: unknown): string {
   // JSON has `null` for NaN, Infinity and an invalid Date.
   if (typeof value === "number" || value instanceof Date) return String(value);
   if (isPromise(value)) return "a Promise";
-  try {
-    return JSON.stringify(value)?.slice(0, 200) ?? typeof value;
-  } catch {
-    return typeof value;
-  }
+  return safely(() => JSON.stringify(value)?.slice(0, 200)) ?? typeof value;
 }
 
-/** Returns what `read` returns; `undefined` when a getter or a proxy of user code throws. */
+/** Returns what `read` returns; `undefined` when it throws, as a getter or a proxy of user code may. */
 export function safely<T>(read: () => T): T | undefined {
   try {
     return read();

@@ -1,3 +1,5 @@
+import { safely } from "./check.ts";
+
 /** A hash of `node:crypto` that takes bytes. */
 interface Digest {
   update(bytes: Uint8Array): Digest;
@@ -56,13 +58,12 @@ export function createDigests(platform: Platform = globalThis as Platform): Dige
 
 // Not imported, because some runtimes lack the module.
 function builtinCrypto({ process }: Platform): NodeCrypto | undefined {
-  try {
+  // An edge runtime may have Node's functions and throw when they are called.
+  return safely(() => {
     const node = process?.getBuiltinModule?.("node:crypto");
     node?.createHash("sha256");
     return node;
-  } catch {
-    return undefined; // An edge runtime may have Node's functions and throw when they are called.
-  }
+  });
 }
 
 const subtleDigests: Digests = {

@@ -161,10 +161,9 @@ export function isError(thrown: unknown): thrown is Error {
 
 /** Returns the message of a thrown value, which may be anything. */
 export function messageOf(thrown: unknown): string {
-  try {
+  const read = (): string => {
     const value: unknown = isError(thrown) ? thrown.message : thrown;
     return typeof value === "object" ? (JSON.stringify(value) ?? String(value)) : String(value);
-  } catch {
-    return tagOf(thrown);
-  }
+  };
+  return safely(read) ?? tagOf(thrown);
 }

@@ -1,3 +1,5 @@
+import { safely } from "./check.ts";
+
 /** Identifies the owner of running code, also after an `await`. */
 export interface Scope {
   getStore(): object | undefined;
@@ -20,11 +22,8 @@ export function createScope(platform: Platform = globalThis as Platform): Scope 
 
 // Not imported, because some runtimes lack the module, and the runtime works without it.
 function builtinStorage({ process }: Platform): Platform["AsyncLocalStorage"] {
-  try {
-    return process?.getBuiltinModule?.("node:async_hooks")?.AsyncLocalStorage;
-  } catch {
-    return undefined; // An edge runtime may have Node's functions and throw when they are called.
-  }
+  // An edge runtime may have Node's functions and throw when they are called.
+  return safely(() => process?.getBuiltinModule?.("node:async_hooks")?.AsyncLocalStorage);
 }
 
 /** A scope that never knows the owner, for platforms that can't track it across an `await`. */
