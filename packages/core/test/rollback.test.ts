@@ -160,6 +160,17 @@ describe("the steps of a failed run are undone", () => {
     expect(calls).toMatchObject([{ step: { id: 2, name: "charge" }, result: undefined }]);
   });
 
+  it("with the one that began alone beside one that waited for its retry", async () => {
+    const calls: RollbackParams[] = [];
+    const beside: WorkflowFunction = async (context) => {
+      const retried = context.run("charge", () => expect.unreachable());
+      await Promise.all([retried, chain(["reserve", "ship"], calls)(context)]);
+    };
+    const details = { begun: true, underWay: [{ name: "charge", type: "Run" as const, nth: 1 }] };
+    await fail(beside, [], { error: {}, details });
+    expect(calls).toMatchObject([{ step: { id: 2, name: "reserve" } }]);
+  });
+
   it("but not with the one after a sleep that was going on", async () => {
     const { params } = await fail(chain(["reserve"]), [], { error: {} });
     expect(params?.rollbacks).toEqual([]);

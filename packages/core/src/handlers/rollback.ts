@@ -56,16 +56,18 @@ export async function rollBack(
     mayHaveBegun || begun.size > 0 || report.step?.rollback || records.some(({ rollback }) => rollback);
   if (!possible) return rollbacks;
   const history = readStepHistory(records);
-  // The run failed at the first new step, unless other steps were still running.
-  const isFirst = ({ step: { name, type } }: PendingStep) =>
-    mayHaveBegun || (report.step?.name === shorten(name) && report.step.type === type);
   const collected = await collectSteps(ctx, report, history);
+  const isKnown = ({ key }: PendingStep) => begun.has(keyText(key));
+  // Only a step that begins alone begins without a record. It is the first one that the engine doesn't know: the others
+  // wait for their retries, or haven't begun.
+  const first = collected.newSteps.find((step) => !isKnown(step));
+  const hasBegun = (pending: PendingStep) => {
+    const { name, type } = pending.step;
+    const isReported = report.step?.name === shorten(name) && report.step.type === type;
+    return isKnown(pending) || (pending === first && (mayHaveBegun || isReported));
+  };
   const undoable = [
-    ...undoableNewSteps(
-      collected,
-      history,
-      (step, at) => begun.has(keyText(step.key)) || (at === 0 && isFirst(step)),
-    ),
+    ...undoableNewSteps(collected, history, hasBegun),
     ...undoableEntries(collected, report, started),
   ];
   undoable.sort((a, b) => b.step.id - a.step.id);
@@ -110,13 +112,13 @@ function undoableEntries(
 function undoableNewSteps(
   { newSteps }: CollectedSteps,
   { phase, rolledBack, nextId }: StepHistory,
-  hasBegun: (step: PendingStep, at: number) => boolean | undefined,
+  hasBegun: (step: PendingStep) => boolean | undefined,
 ): Undoable[] {
   if (phase.kind !== "advance") return [];
   return newSteps.flatMap((pending, at) => {
     const { name, type, options } = pending.step;
     const id = rolledBack[at] ?? nextId + at - rolledBack.length;
-    return options?.rollback && hasBegun(pending, at) ? [{ step: { id, name, type }, options }] : [];
+    return options?.rollback && hasBegun(pending) ? [{ step: { id, name, type }, options }] : [];
   });
 }
 
