@@ -166,7 +166,14 @@ describe("the steps of a failed run are undone", () => {
       const retried = context.run("charge", () => expect.unreachable());
       await Promise.all([retried, chain(["reserve", "ship"], calls)(context)]);
     };
-    const details = { begun: true, underWay: [{ name: "charge", type: "Run" as const, nth: 1 }] };
+    const attempt = {
+      kind: "attempt",
+      step: { name: "charge", type: "Run", nth: 1 },
+      attempt: 1,
+      error: { error: "Error", message: "closed" },
+    };
+    const tried = { messageId: "msg_1", callType: "attempt", body: base64(JSON.stringify(attempt)) } as const;
+    const details = { begun: true, history: [...JSON.parse(history({}, [])), tried] };
     await fail(beside, [], { error: {}, details });
     expect(calls).toMatchObject([{ step: { id: 2, name: "reserve" } }]);
   });

@@ -49,7 +49,8 @@ export async function rollBack(
   { records, attempts }: History,
 ): Promise<Outcome | FailureDetails["rollbacks"]> {
   const { rollbacks = [], started = [], begun: mayHaveBegun, underWay = [] } = report.details ?? {};
-  const begun = new Set([...underWay, ...attempts.map(({ step }) => step)].map(keyText));
+  const tried = new Set(attempts.map(({ step }) => keyText(step)));
+  const begun = new Set([...tried, ...underWay.map(keyText)]);
   // The workflow runs only if there may be a rollback. An endpoint that gave no answer may have started an
   // unknown step.
   const possible =
@@ -57,14 +58,12 @@ export async function rollBack(
   if (!possible) return rollbacks;
   const history = readStepHistory(records);
   const collected = await collectSteps(ctx, report, history);
-  const isKnown = ({ key }: PendingStep) => begun.has(keyText(key));
-  // Only a step that begins alone begins without a record. It is the first one that the engine doesn't know: the others
-  // wait for their retries, or haven't begun.
-  const first = collected.newSteps.find((step) => !isKnown(step));
+  // Only a step that begins alone begins without a record: the first one that isn't waiting for its retry.
+  const first = collected.newSteps.find(({ key }) => !tried.has(keyText(key)));
   const hasBegun = (pending: PendingStep) => {
     const { name, type } = pending.step;
     const isReported = report.step?.name === shorten(name) && report.step.type === type;
-    return isKnown(pending) || (pending === first && (mayHaveBegun || isReported));
+    return begun.has(keyText(pending.key)) || (pending === first && (mayHaveBegun || isReported));
   };
   const undoable = [
     ...undoableNewSteps(collected, history, hasBegun),
