@@ -1,7 +1,7 @@
 import type { MessageKind } from "../rules/message.ts";
 import { STATUS } from "../rules/message-status.ts";
 import type { Run, RunState } from "../rules/run.ts";
-import { formatLease } from "../rules/run-lease.ts";
+import { formatLease, inProgressUnder } from "../rules/run-lease.ts";
 import { FIRST_RECORD, lastEntry } from "../store/tables/entries.ts";
 import type { MessageRow } from "../store/tables/rows.ts";
 import { sql, type Tx } from "../store/tx.ts";
@@ -35,7 +35,7 @@ export async function offerLease(tx: Tx, { seq, entry }: MessageRow, run: Run): 
   const known = run.capabilities !== undefined || last.record === FIRST_RECORD;
   if (!run.inline && !(known && last.seq === entry)) return { kind: "plain" };
   const number = run.leaseNumber + 1;
-  const inProgress = run.inProgress ?? { lease: number, steps: "unknown" };
+  const inProgress = inProgressUnder(number, run.inProgress);
   tx.send(
     sql`INSERT INTO run_leases (run, number, holder, in_progress)
       VALUES (${run.key}, ${number}, ${seq}, ${JSON.stringify(inProgress)})

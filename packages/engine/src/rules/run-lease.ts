@@ -47,6 +47,11 @@ export function mayHaveBegun(inProgress: InProgress | undefined): boolean {
   return inProgress !== undefined && inProgress.steps.length > 0;
 }
 
+/** The steps that may have begun once a delivery has this lease: any one, unless an earlier invocation has named some. */
+export function inProgressUnder(lease: number, earlier: InProgress | undefined): InProgress {
+  return earlier && mayHaveBegun(earlier) ? earlier : { lease, steps: "unknown" };
+}
+
 /**
  * Whether the end of an invocation says that no step is in progress. It doesn't where an earlier invocation has named steps
  * and this one none: it may not have come to them again.

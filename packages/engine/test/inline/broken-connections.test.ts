@@ -153,6 +153,25 @@ describe("a connection that breaks", () => {
     },
   );
 
+  it("without a word may have begun a step, though an earlier invocation has said that none was under way", async () => {
+    const reports: unknown[] = [];
+    const w = world(
+      inline(
+        async (run) => {
+          if (run.nth === 1) await run.append([done(1)]);
+          return breaks();
+        },
+        (call) => {
+          reports.push(JSON.parse(call.text).perdure);
+          return ok("{}");
+        },
+      ),
+    );
+    await w.start("wfr_1", { [HEADER.retries]: "1" });
+    await w.drain();
+    expect(reports).toMatchObject([{ begun: true }]);
+  });
+
   it("without a word from the invocation says that a step may have begun; an answer says that none has", async () => {
     const reports: { begun: boolean }[] = [];
     const report = inline(
