@@ -84,7 +84,7 @@ describe("a client of @upstash/qstash whose methods a test has replaced", () => 
     };
     const stub = { batch } as unknown as GivenClient;
     await expect(new Client(stub).trigger({ url })).rejects.toThrow(
-      "The engine at an unknown address can't be reached for POST /v2/batch: out of paper",
+      "The engine at an unknown URL can't be reached for POST /v2/batch: out of paper",
     );
   });
 });

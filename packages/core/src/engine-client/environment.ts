@@ -37,8 +37,8 @@ export function resolveRegion(env: Env, named: string | null): string | undefine
   return region;
 }
 
-/** The keys that development mode trusts anyway. */
-const DEV_KEYS: readonly string[] = [DEV_CREDENTIALS.currentSigningKey, DEV_CREDENTIALS.nextSigningKey];
+/** With the keys that development mode trusts anyway. */
+const DEV_VALUES: readonly unknown[] = Object.values(DEV_CREDENTIALS);
 
 /**
  * Development mode trusts publicly known keys. It is off in production, and next to real keys, which it would weaken.
@@ -50,7 +50,7 @@ export function isDevMode(env: Env): boolean {
   if (value === "0" || value === "false") return false;
   const realKeys = signingKeyVariables(env)
     .flat()
-    .some(({ value }) => value && !DEV_KEYS.includes(value));
+    .some(({ value }) => value && !DEV_VALUES.includes(value));
   const region = readVariable(env, "PERDURE_REGION").value;
   const obstacle = isProduction(env)
     ? 'NODE_ENV is "production"'

@@ -96,7 +96,7 @@ type Published = Parameters<Client["batch"]>[0][number];
 /** Creates a connection that uses a client: its settings, its requests, and the `batch` or `publish` that a test may have replaced. */
 export function connectWithClient(client: Client): Connection {
   const { http }: Partial<Client> = client;
-  const baseUrl = String(Reflect.get(Object(http), "baseUrl") ?? "an unknown address");
+  const baseUrl = String(Reflect.get(Object(http), "baseUrl") ?? "an unknown URL");
   // The class has its methods on its prototype, so an own method is a replaced one.
   const isOwn = (name: "batch" | "publish") => (!http || Object.hasOwn(client, name)) && name in client;
   const batch = isOwn("batch");

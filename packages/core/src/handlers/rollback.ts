@@ -49,22 +49,21 @@ export async function rollBack(
   { records, attempts }: History,
 ): Promise<Outcome | FailureDetails["rollbacks"]> {
   const { rollbacks = [], started = [], begun: mayHaveBegun, underWay = [] } = report.details ?? {};
-  const tried = new Set(attempts.map(({ step }) => keyText(step)));
-  const begun = new Set([...tried, ...underWay.map(keyText)]);
+  const tried = attempts.map(({ step }) => keyText(step));
+  const begun = [...tried, ...underWay.map(keyText)];
   // The workflow runs only if there may be a rollback. An endpoint that gave no answer may have started an
   // unknown step.
   const possible =
-    mayHaveBegun || begun.size > 0 || report.step?.rollback || records.some(({ rollback }) => rollback);
+    mayHaveBegun || begun.length || report.step?.rollback || records.some(({ rollback }) => rollback);
   if (!possible) return rollbacks;
   const history = readStepHistory(records);
   const collected = await collectSteps(ctx, report, history);
   // Only a step that begins alone begins without a record: the first one that isn't waiting for its retry.
-  const first = collected.newSteps.find(({ key }) => !tried.has(keyText(key)));
-  const hasBegun = (pending: PendingStep) => {
-    const { name, type } = pending.step;
-    const isReported = report.step?.name === shorten(name) && report.step.type === type;
-    return begun.has(keyText(pending.key)) || (pending === first && (mayHaveBegun || isReported));
-  };
+  const first = collected.newSteps.find(({ key }) => !tried.includes(keyText(key)));
+  const isReported = ({ step: { name, type } }: PendingStep) =>
+    report.step?.name === shorten(name) && report.step.type === type;
+  const hasBegun = (step: PendingStep) =>
+    begun.includes(keyText(step.key)) || (step === first && (mayHaveBegun || isReported(step)));
   const undoable = [
     ...undoableNewSteps(collected, history, hasBegun),
     ...undoableEntries(collected, report, started),

@@ -7,7 +7,7 @@ import { type PendingStep, StepMatcher } from "./step-matcher.ts";
 export interface CollectedSteps {
   /** Recorded steps that the workflow requests: finished, or planned. */
   readonly matched: ReadonlyMap<StepEntry, PendingStep>;
-  /** Requested steps without a record. The endpoint can have started only the first. */
+  /** Requested steps without a record, in the order of the requests. */
   readonly newSteps: readonly PendingStep[];
   /** Recorded steps that the workflow no longer requests. */
   readonly unmatched: ReadonlySet<StepEntry>;
