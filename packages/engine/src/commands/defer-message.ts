@@ -21,9 +21,11 @@ export async function releaseDeferred(tx: Tx, { open }: DestinationOrder, limit:
   let left = limit;
   for (const [destination, slots] of open) {
     left -= await tx.run(
-      sql`UPDATE due SET ${letGoOn("undefer")}, destination = NULL, owner = NULL WHERE message IN
-        (SELECT message FROM due WHERE destination = ${destination} ORDER BY message LIMIT ${Math.min(slots, left)}
-          ${SKIP_LOCKED})`,
+      // A subquery of its own would be read again for each row in some plans, and lock other messages each time.
+      sql`WITH waiting AS MATERIALIZED (SELECT message FROM due WHERE destination = ${destination}
+          ORDER BY message LIMIT ${Math.min(slots, left)} ${SKIP_LOCKED})
+        UPDATE due SET ${letGoOn("undefer")}, destination = NULL, owner = NULL
+          WHERE message IN (SELECT message FROM waiting)`,
     );
   }
 }
