@@ -115,7 +115,10 @@ describe("what a client names may be as long as it says", () => {
         w.ask("POST", `/v2/enqueue/${queue}/${url}`, { headers: { ...headers, ...more } }),
       );
       // Which of the two comes first is open.
-      const seen = (await Promise.all(answers)).map(({ status, body }) => [status, body.deduplicated === true]);
+      const seen = (await Promise.all(answers)).map(({ status, body }) => [
+        status,
+        body.deduplicated === true,
+      ]);
       return seen.sort();
     };
     expect(await published({ [HEADER.deduplicationId]: ascii(1024) })).toEqual([
