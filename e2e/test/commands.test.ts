@@ -118,6 +118,20 @@ describe("perdure trigger", () => {
     expect(await waiting).toMatchObject({ code: 0, out: '"charged 2"\n' });
   });
 
+  it("names the person in the audit log, and the workflow", async () => {
+    const args = ["trigger", order, "--body", '{"id":5}', "--id", "by-grace", "--json"];
+    const started = await perdure(args, { env: { PERDURE_USER: "Grace Hüttner" } });
+    expect(started.code).toBe(0);
+    expect(JSON.parse(started.out)).toEqual({ workflowRunId: "wfr_by-grace", deduplicated: false });
+    const query = new URLSearchParams({ person: "Grace Hüttner" });
+    const audit = await fetch(`${url}/v2/workflows/audit?${query}`, {
+      headers: { Authorization: `Bearer ${token}` },
+    });
+    expect(await audit.json()).toMatchObject({
+      entries: [{ person: "Grace Hüttner", action: "POST /v2/batch", target: order }],
+    });
+  });
+
   it("says with --wait why the end takes its time", async () => {
     const args = ["trigger", order, "--body", '{"id":4,"nap":true}', "--id", "nap-4", "--wait"];
     const waiting = Process.node(CLI, [...args, "--url", url, "--token", token]);
@@ -133,7 +147,10 @@ describe("perdure trigger", () => {
     writeFileSync(join(folder.path, "order.json"), '{"id":3}');
     const failed = await perdure(["trigger", order, "--body", "@order.json", "--wait"]);
     expect(failed).toMatchObject({ code: 1, out: "" });
-    expect(failed.err).toMatch(/^wfr_\S+\nThe run wfr_\S+ failed in step "charge": \w+: card 3 declined\n$/);
+    // The command may look at the run while its failure function is called.
+    expect(failed.err).toMatch(
+      /^wfr_\S+\n(?:waits: the failure function .*\n)?The run wfr_\S+ failed in step "charge": \w+: card 3 declined\n$/,
+    );
   });
 
   it("says what is wrong with its arguments, and ends with 2", async () => {
