@@ -16,6 +16,7 @@ const forWorkerd = {
   name: "workerd",
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /^node:sqlite$/ }, () => ({ path: join(HERE, "sqlite.ts") }));
+    onResolve({ filter: /\.wasm$/ }, () => ({ path: "./sqlite.wasm", external: true }));
     onResolve({ filter: UNUSED }, ({ path }) => ({ path, namespace: "unused" }));
     onLoad({ filter: /.*/, namespace: "unused" }, () => ({ contents: "module.exports = {};" }));
     onLoad({ filter: /store\/migrations\.ts$/ }, () => {
@@ -40,7 +41,7 @@ const { metafile } = await build({
   mainFields: ["module", "main"],
   conditions: ["workerd", "worker"],
   // The workflow under test and the kit must have the same copy of core.
-  external: ["@perdure/core", "@perdure/core/*", "node:*", "./sqlite.wasm"],
+  external: ["@perdure/core", "@perdure/core/*", "node:*"],
   // sql.js would look for its file at the worker's address.
   define: { "globalThis.WorkerGlobalScope": "undefined" },
   legalComments: "none",

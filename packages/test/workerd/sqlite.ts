@@ -1,5 +1,5 @@
 import initSqlJs, { type Database, type Statement } from "sql.js/dist/sql-wasm-browser.js";
-import wasm from "./sqlite.wasm";
+import wasm from "sql.js/dist/sql-wasm-browser.wasm";
 
 // Takes the place of node:sqlite in the bundle for workerd, whose own SQLite is for Durable Objects only. It has the parts
 // of it that the engine uses for a database in memory.
