@@ -140,7 +140,7 @@ describe.skipIf(isSkipped)("the story of a failure", () => {
     const id = await trigger(shop, `${APP}/stuck`, {});
     await shop.settle(DAY);
     const { page } = await open(`${shop.url}/runs/${id}`);
-    await page.getByRole("heading", { name: "1 of 1 rollback failed" }).waitFor();
+    await page.getByRole("heading", { name: "The rollback failed" }).waitFor();
     await page.getByText("the shelf is locked").first().waitFor();
     broken = false;
     await page.getByRole("button", { name: "Retry the rollbacks" }).click();
