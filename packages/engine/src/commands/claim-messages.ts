@@ -129,6 +129,7 @@ async function take(tx: Tx, found: MessageRow, { leaseUntil, owner = "" }: Claim
       seq,
       messageId: row.id,
       runId: run?.id,
+      invoker: run?.invoker?.runId,
       fence: row.fence,
       queue: row.queue ?? (await queueOfPlace(tx, row.place)),
       flowKey: row.flow_key,
