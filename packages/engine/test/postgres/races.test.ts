@@ -172,6 +172,20 @@ describe("two engines at one row", () => {
     expect(again.map(({ message }) => message.id)).toEqual(claims.map(({ message }) => message.id));
   });
 
+  it("a queue that is changed while it is deleted is there afterwards", async () => {
+    const [one, other] = sides;
+    const limits = { queues: 10 };
+    await one.store.putQueue({ name: "q", parallelism: 2, paused: undefined }, limits);
+    let changed: Promise<unknown> = Promise.resolve();
+    await other.driver.write(async (tx) => {
+      await deleteQueue(tx, "q");
+      changed = one.store.putQueue({ name: "q", parallelism: 3, paused: undefined }, limits);
+      await waitsForLock("one");
+    });
+    await changed;
+    expect(await one.store.queue("q")).toMatchObject({ parallelism: 3 });
+  });
+
   it("dead letters that another one takes out of the queue meanwhile are passed over", async () => {
     const [one, other] = sides;
     await one.store.accept([plain()]);
