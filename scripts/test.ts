@@ -19,6 +19,8 @@ interface Result {
   readonly group: string;
   readonly name: string;
   readonly state: "passed" | "failed" | "skipped";
+  /** The first failure of a test that passed when it was tried again. */
+  readonly failedFirst?: string | undefined;
 }
 
 /** The parts of turbo's run summary that count. */
@@ -91,7 +93,8 @@ async function runProjects(project: string[]): Promise<Result[]> {
   // Tests start the same programs by the hundred: the first one's compiled code serves the others.
   const cache = mkdtempSync(join(tmpdir(), "perdure-compiled-"));
   process.env.NODE_COMPILE_CACHE = cache;
-  const vitest = await startVitest([], { run: true, project });
+  // One test of twelve thousand that a busy machine breaks must not say that all have failed. The report names it.
+  const vitest = await startVitest([], { run: true, project, retry: 1 });
   await vitest.close();
   rmSync(cache, { recursive: true, force: true });
   const counted = vitest.state.getTestModules().flatMap(resultsOf);
@@ -109,12 +112,19 @@ async function runProjects(project: string[]): Promise<Result[]> {
 function resultsOf(module: TestModule): Result[] {
   const group = module.project.name;
   const tests = [...module.children.allTests()].map((test): Result => {
-    const { state } = test.result();
+    const { state, errors = [] } = test.result();
     const name = `${module.relativeModuleId} › ${test.fullName}`;
-    return { group, name, state: state === "pending" ? "failed" : state };
+    const failedFirst = test.diagnostic()?.flaky ? placesOf(errors[0]?.stack) : undefined;
+    return { group, name, state: state === "pending" ? "failed" : state, failedFirst };
   });
   const broken = module.state() === "failed" && tests.every(({ state }) => state !== "failed");
   return broken ? [...tests, { group, name: module.relativeModuleId, state: "failed" }] : tests;
+}
+
+/** An error with the lines of its stack that lie in this repository. */
+function placesOf(stack = "It threw no error."): string {
+  const lines = stack.split("\n").filter((line) => !line.includes("node_modules"));
+  return lines.join("\n").replaceAll(ROOT, "");
 }
 
 /** @returns the exit code */
@@ -122,6 +132,9 @@ function report(results: readonly Result[]): number {
   const count = (state: Result["state"], group?: string): number =>
     results.filter((one) => one.state === state && (group ?? one.group) === one.group).length;
   console.log();
+  for (const { group, name, failedFirst } of results)
+    if (failedFirst !== undefined)
+      console.log(`~ ${group}: ${name} passed at its second try. ${failedFirst}\n`);
   for (const { group, name, state } of results) if (state === "failed") console.log(`✗ ${group}: ${name}`);
   for (const group of new Set(results.map((result) => result.group))) {
     const [failed, skipped] = [count("failed", group), count("skipped", group)];

@@ -16,6 +16,11 @@ const published = publishedPackages();
 
 const isFile = (path: string): boolean => /\.\w+$|LICENSE$/.test(path) && !path.startsWith("node_modules");
 
+/** Files of `dist` that are made of several sources, by their packages. */
+const BUNDLES: Readonly<Record<string, readonly string[]>> = {
+  test: ["dist/workerd.js", "dist/sqlite.wasm", "dist/workerd.licenses.txt"],
+};
+
 /** The files of `dist` that a file of `src` becomes. */
 function outputsOf(source: string): string[] {
   if (!source.endsWith(".ts")) return [`dist/${source}`];
@@ -42,7 +47,8 @@ describe.each(published)("%s, packed", (name) => {
     const files = readdirSync(packed.installed, { recursive: true, encoding: "utf8" }).filter(isFile);
     const outputs = files
       .filter((file) => file.startsWith("src/"))
-      .flatMap((file) => outputsOf(file.slice(4)));
+      .flatMap((file) => outputsOf(file.slice(4)))
+      .concat(BUNDLES[name] ?? []);
     expect(files).toContain("LICENSE");
     expect(outputs.filter((file) => !files.includes(file))).toEqual([]);
     expect(files.filter((file) => file.startsWith("dist/") && !outputs.includes(file))).toEqual([]);

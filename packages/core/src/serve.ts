@@ -16,7 +16,7 @@ import type { Outcome, Refusal } from "./protocol/outcome.ts";
 import { type RetryDelayOption, toRetryDelay } from "./protocol/retry-delay.ts";
 import { isPositive } from "./protocol/step.ts";
 import type { Env } from "./protocol/variables.ts";
-import type { InlineLimits } from "./replay/inline-run.ts";
+import type { InlineLimits } from "./replay/inline-invocation.ts";
 import { authorizeRequest, isAuthenticated } from "./server/authorize.ts";
 import { createConfigResolver, type EndpointConfig, type EndpointOptions } from "./server/endpoint-config.ts";
 import { type IncomingRequest, type RequestHead, readHead, readRequest } from "./server/read-request.ts";

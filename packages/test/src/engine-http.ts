@@ -2,7 +2,7 @@ import type { GivenClient } from "@perdure/core";
 import type { Engine } from "@perdure/engine";
 
 /** A request as the runtime and the client make it. */
-interface EngineRequest {
+export interface EngineRequest {
   readonly method: string;
   readonly path: readonly string[];
   readonly query: Readonly<Record<string, unknown>>;
@@ -14,11 +14,22 @@ interface EngineRequest {
 /** The address under which endpoints and clients know the engine. No request to it leaves the process. */
 export const ENGINE_URL = "https://engine.perdure.test";
 
+/** The engine of a connection. */
+export interface Connected {
+  readonly engine: () => Engine;
+  readonly token: string;
+  /** Called before each request, which fails with its error. */
+  readonly before: (request: EngineRequest) => Promise<void>;
+}
+
 /** Returns a client's settings that reach an engine of this process. */
-export function connectTo(engine: () => Engine, token: string): GivenClient {
-  const http = { baseUrl: ENGINE_URL, request: (request: EngineRequest) => send(engine(), token, request) };
+export function connectTo({ engine, token, before }: Connected): GivenClient {
+  const request = async (it: EngineRequest): Promise<unknown> => {
+    await before(it);
+    return send(engine(), token, it);
+  };
   // The runtime reads only these two of an official client's fields.
-  return { http, token } as unknown as GivenClient;
+  return { http: { baseUrl: ENGINE_URL, request }, token } as unknown as GivenClient;
 }
 
 async function send(engine: Engine, token: string, request: EngineRequest): Promise<unknown> {

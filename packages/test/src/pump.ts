@@ -48,7 +48,6 @@ export class Pump {
   readonly #waits = new Set<Wait>();
   #isRunning = false;
   #isPaused = true;
-  #hasFailed = false;
 
   constructor(options: PumpOptions) {
     this.#options = options;
@@ -57,11 +56,6 @@ export class Pump {
   /** True when no further step may begin: the test goes on. */
   get isPaused(): boolean {
     return this.#isPaused;
-  }
-
-  /** True once a wait has ended with an error, which has failed the test unless it was expected. */
-  get hasFailed(): boolean {
-    return this.#hasFailed;
   }
 
   /** Waits for a condition. */
@@ -79,11 +73,7 @@ export class Pump {
         isReached: (atRest) => condition.isReached(atRest),
         failure: () => condition.failure?.(),
         resolve: () => settle(resolve),
-        reject: (error) =>
-          settle(() => {
-            this.#hasFailed = true;
-            reject(error);
-          }),
+        reject: (error) => settle(() => reject(error)),
       };
       const cancel = afterRealTime(patience, () =>
         wait.reject(this.#stuck(wait, `within ${formatDuration(patience)} of real time`)),

@@ -30,6 +30,7 @@ import { RunRecord, unusedError } from "./run-record.ts";
 import { inScope, type Surroundings } from "./scope.ts";
 import { describeWaits } from "./stuck.ts";
 import { TestRun } from "./test-run.ts";
+import { WaitingClients } from "./waiting-clients.ts";
 
 /** Options of {@link testEngine}. */
 export interface TestEngineOptions {
@@ -96,7 +97,7 @@ const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
 /** An engine for one test, with the workflows and a client, in this process. */
 export class TestEngine implements AsyncDisposable {
-  /** A client of the engine. Its waits don't let time pass: use `run.result()`. */
+  /** A client of the engine. Time passes by itself while it waits for a run. */
   readonly client: Client;
   /** The time of the test. It passes by itself while the test waits for a run. */
   readonly clock: TestClock;
@@ -134,7 +135,12 @@ export class TestEngine implements AsyncDisposable {
       transport: fetchTransport(MAX_ANSWER_BYTES, (request) => this.#answer(request)),
       retention: { runs: RETENTION_MS, dlq: RETENTION_MS, logs: RETENTION_MS },
     });
-    const connection = connectTo(() => this.engine, token);
+    const clients = new WaitingClients((runId) => this.#untilOver(runId));
+    const connection = connectTo({
+      engine: () => this.engine,
+      token,
+      before: (request) => clients.before(request),
+    });
     this.client = new Client(connection);
     this.#pump = new Pump({
       engine: this.engine,
@@ -299,22 +305,21 @@ export class TestEngine implements AsyncDisposable {
    * ```
    */
   async close(): Promise<void> {
-    if (await this.#stop()) this.#complain();
+    const unused = (await this.#stop()) ? this.#complaints : [];
+    if (unused.length > 0) throw unusedError(unused);
   }
 
   /**
-   * Stops the engine at the end of a block. A test may have failed in the block, and an error from here would hide its own:
-   * so unused mocks and faults are an error only if each run has ended and no wait has failed.
+   * Stops the engine at the end of a block. It throws nothing: the block may have ended with the error of a failed test, which
+   * an error from here would hide. Unused mocks and faults have failed the wait for the end of their run.
    *
-   * @throws Error that names each mock and each fault that the test hasn't used
    * @example
    * ```ts
    * await using t = await testEngine({ workflows: { "/order": order } });
    * ```
    */
   async [Symbol.asyncDispose](): Promise<void> {
-    const isWhole = !this.#pump.hasFailed && [...this.#runs.values()].every(({ isOver }) => isOver);
-    if ((await this.#stop()) && isWhole) this.#complain();
+    await this.#stop();
   }
 
   /** @returns false when it was stopped before */
@@ -324,10 +329,15 @@ export class TestEngine implements AsyncDisposable {
     return closing.length > 0;
   }
 
-  #complain(): void {
-    const runs = [...this.#runs.values()];
-    const unused = [...this.#calls.complaints, ...runs.flatMap(({ complaints }) => complaints)];
-    if (unused.length > 0) throw unusedError(unused);
+  /** The mocks and faults that nothing has used. */
+  get #complaints(): string[] {
+    return [...this.#calls.complaints, ...[...this.#runs.values()].flatMap(({ complaints }) => complaints)];
+  }
+
+  /** Those that an ended run leaves: its own, and all of the test once no run is left. */
+  #complaintsAfter(run: RunRecord): string[] {
+    const isLast = [...this.#runs.values()].every(({ isOver }) => isOver);
+    return isLast ? this.#complaints : run.complaints;
   }
 
   #addRun(id: string): RunRecord {
@@ -338,7 +348,18 @@ export class TestEngine implements AsyncDisposable {
   }
 
   get #parts() {
-    return { engine: this.engine, client: this.client, pump: this.#pump };
+    const complaintsAfter = (run: RunRecord): string[] => this.#complaintsAfter(run);
+    return { engine: this.engine, client: this.client, pump: this.#pump, complaintsAfter };
+  }
+
+  /** Lets time pass until a run has ended; does nothing for a run that the test doesn't know. */
+  async #untilOver(runId: string): Promise<void> {
+    // A run that the client has started itself is known from its first delivery on.
+    if (!this.#runs.has(runId)) await this.settle();
+    const record = this.#runs.get(runId);
+    if (!record) return;
+    const isReached = (atRest: boolean) => atRest && record.isOver;
+    await this.#pump.until({ what: `The end of the run ${runId}`, isReached });
   }
 
   async #advance(by: number | Duration): Promise<void> {
@@ -430,14 +451,11 @@ export class TestEngine implements AsyncDisposable {
   }
 }
 
-const NO_SQLITE =
-  "@perdure/test needs the runtime's SQLite, which workerd doesn't have. Run the tests of workflows on Node, in a vitest project without the Workers plugin: see docs/testing.md.";
-
 /**
  * Creates an engine for one test: with a client and the workflows in this process, without a port and a file, and with
  * time that passes by itself. Tests that run at the same time don't share anything.
  *
- * @throws TypeError for a workflow that isn't an endpoint, and on workerd, which has no SQLite for it
+ * @throws TypeError for a workflow that isn't an endpoint
  * @example
  * ```ts
  * await using t = await testEngine({ workflows: { "/order": order } });
@@ -448,6 +466,5 @@ const NO_SQLITE =
  * ```
  */
 export async function testEngine(options: TestEngineOptions): Promise<TestEngine> {
-  if (globalThis.navigator?.userAgent === "Cloudflare-Workers") throw new TypeError(NO_SQLITE);
   return new TestEngine(options);
 }

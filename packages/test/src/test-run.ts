@@ -12,6 +12,8 @@ export interface RunSurroundings {
   readonly engine: Engine;
   readonly client: Client;
   readonly pump: Pump;
+  /** The unused mocks and faults that an ended run leaves. */
+  readonly complaintsAfter: (run: RunRecord) => readonly string[];
 }
 
 /** A request to a run's webhook. */
@@ -144,7 +146,7 @@ export class TestRun<Result = unknown> {
    *
    * @returns the workflow's result, as JSON carries it
    * @throws RunFailedError when the run has failed or was cancelled
-   * @throws Error when a mock or a fault of the run is unused
+   * @throws Error when a mock or a fault of the run is unused, or, once no run is left, a mock of calls
    * @example
    * ```ts
    * expect(await run.result()).toEqual({ paid: true });
@@ -160,7 +162,7 @@ export class TestRun<Result = unknown> {
   /**
    * As {@link TestRun.result}, and returns also a run that has failed or was cancelled.
    *
-   * @throws Error when a mock or a fault of the run is unused
+   * @throws Error as {@link TestRun.result} for what is unused
    * @example
    * ```ts
    * const { workflowState, error } = await run.end();
@@ -168,12 +170,13 @@ export class TestRun<Result = unknown> {
    */
   async end(): Promise<EndedRun<Result>> {
     const record = this.#record;
-    await this.#test.pump.until({
+    const { pump, client, complaintsAfter } = this.#test;
+    await pump.until({
       what: `The end of the run ${record.id}`,
-      isReached: (atRest) => atRest && record.isOver && record.complaints.length === 0,
-      failure: () => (record.isOver ? unusedError(record.complaints) : undefined),
+      isReached: (atRest) => atRest && record.isOver && complaintsAfter(record).length === 0,
+      failure: () => (record.isOver ? unusedError(complaintsAfter(record)) : undefined),
     });
-    return (await this.#test.client.runs.get(record.id)) as EndedRun<Result>;
+    return (await client.runs.get(record.id)) as EndedRun<Result>;
   }
 
   /**

@@ -1,6 +1,6 @@
-import { serve, type WorkflowContext, WorkflowNonRetryableError } from "@perdure/core";
+import { Client, serve, type WorkflowContext, WorkflowNonRetryableError } from "@perdure/core";
 import { describe, expect, expectTypeOf, it, vi } from "vitest";
-import { RunFailedError, type TestEngine, type TestRun, testEngine } from "../src/index.ts";
+import { RunFailedError, type TestEngine, testEngine } from "../src/index.ts";
 import { approval, order } from "./order.ts";
 
 const payload = { id: "1", card: "4242" };
@@ -236,11 +236,9 @@ describe("a mock", () => {
     const run = await t.trigger(order, payload);
     run.mock("chrage", { result: 1 });
     run.mock("ship", { result: undefined, times: 2 });
-    const unused = `run ${run.id}: the mock of step "chrage" was used 0 of at least 1 times, the mock of step "ship" was used 1 of 2 times (its steps: "charge", "wait for the van", "ship").`;
-    await expect(run.result()).rejects.toThrow(`Unused in the test: ${unused}`);
-    await expect(t.close()).rejects.toThrow(
-      `Unused in the test: the mock of calls to https://a.example/ was used 0 of at least 1 times; ${unused}`,
-    );
+    const unused = `Unused in the test: the mock of calls to https://a.example/ was used 0 of at least 1 times; run ${run.id}: the mock of step "chrage" was used 0 of at least 1 times, the mock of step "ship" was used 1 of 2 times (its steps: "charge", "wait for the van", "ship").`;
+    await expect(run.result()).rejects.toThrow(unused);
+    await expect(t.close()).rejects.toThrow(unused);
   });
 
   it("that stays unused doesn't hide why the run has failed", async () => {
@@ -251,34 +249,34 @@ describe("a mock", () => {
     await expect(run.result()).rejects.toThrow('(its steps: "charge"; it has failed: declined).');
   });
 
-  it("that stays unused fails the end of the block, but never replaces the error of a test that has failed", async () => {
-    async function block(
-      test: (t: TestEngine, run: TestRun<{ charge: string }>) => Promise<void>,
-    ): Promise<unknown> {
+  it("of calls that stays unused fails the wait for the end of the last run", async () => {
+    await using t = await testEngine({ workflows: { "/order": order } });
+    t.mockCall("https://a.example/", { status: 204 });
+    const [first, last] = [await t.trigger(order, payload), await t.trigger(order, payload, { delay: "1d" })];
+    await first.result();
+    await expect(last.end()).rejects.toThrow("Unused in the test: the mock of calls to https://a.example/");
+  });
+
+  it("that stays unused never replaces the error of a test that has failed", async () => {
+    async function block(test: (t: TestEngine) => Promise<void>): Promise<unknown> {
       try {
         await using t = await testEngine({ workflows: { "/order": order } });
         t.mockCall("https://a.example/", { status: 204 });
         const run = await t.trigger(order, payload);
         run.mock("chrage", { result: 1 });
-        await test(t, run);
+        await test(t);
         return undefined;
       } catch (error) {
         return error;
       }
     }
-    const asserts = await block(async () => expect(1).toBe(2));
-    expect(String(asserts)).toContain("expected 1 to be 2");
-    const waits = await block(async (_, run) => void (await run.result()));
-    expect(String(waits)).toContain("Error: Unused in the test: run wfr_");
-    const ended = await block(async (t) => {
+    const atOnce = await block(async () => expect(1).toBe(2));
+    expect(String(atOnce)).toContain("expected 1 to be 2");
+    const afterTheEnd = await block(async (t) => {
       await t.clock.advance("1d");
-      expect((await t.trigger("/order", payload)).state).toBe("RUN_SUCCESS");
+      expect(1).toBe(3);
     });
-    expect(String(ended)).toContain("expected undefined to be 'RUN_SUCCESS'");
-    const passes = await block(async (t) => t.clock.advance("1d"));
-    expect(String(passes)).toMatch(
-      /^Error: Unused in the test: the mock of calls to https:.*; run wfr_.*"chrage"/,
-    );
+    expect(String(afterTheEnd)).toContain("expected 1 to be 3");
   });
 
   it("is refused where it comes too late, or says nothing", async () => {
@@ -365,4 +363,26 @@ it("types payloads", async () => {
   expect(wrong).toBeTypeOf("function");
   const none = serve(async (_: WorkflowContext<undefined>) => 1);
   await expect(t.trigger(none)).rejects.toThrow("testEngine doesn't serve the workflow");
+});
+
+describe("a client that waits for a run", () => {
+  it("lets time pass: the test's, and one of the application", async () => {
+    await using t = await testEngine({ workflows: { "/order": order } });
+    const run = await t.trigger(order, payload);
+    const { workflowState } = await t.client.runs.wait(run.id, { timeout: "1m" });
+    expect(workflowState).toBe("RUN_SUCCESS");
+    const url = "https://app.perdure.test/order";
+    const [started] = await t.inside(() => new Client().trigger([{ url, body: payload }], { wait: true }));
+    expect(started).toMatchObject({ result: { charge: "ch_1" } });
+  });
+
+  it("fails as the test's own waits do, and for an unknown run", async () => {
+    const waits = serve((context: WorkflowContext<undefined>) =>
+      context.waitForEvent("approval", "ok", { timeout: "7000d" }),
+    );
+    await using t = await testEngine({ timeout: "0.5s", workflows: { "/waits": waits } });
+    const run = await t.trigger(waits);
+    await expect(t.client.runs.wait(run.id)).rejects.toThrow(/didn't happen within.*event "ok"/s);
+    await expect(t.client.runs.wait("wfr_none")).rejects.toThrow('The engine knows no run "wfr_none"');
+  });
 });

@@ -6,7 +6,7 @@ import * as PREFIX from "../protocol/header-prefixes.ts";
 import { RETRIES_BY_DEFAULT } from "../protocol/headers.ts";
 import { cutAfter, type HistoryEntry, parseHistory } from "../protocol/history.ts";
 import type { RunOptions, RunRef } from "../protocol/message.ts";
-import type { InlineLimits } from "../replay/inline-run.ts";
+import type { InlineLimits } from "../replay/inline-invocation.ts";
 import type { EndpointConfig } from "../server/endpoint-config.ts";
 import type { IncomingRequest } from "../server/read-request.ts";
 import type { AttemptInfo } from "../steps/index.ts";

@@ -4,13 +4,8 @@ import { randomId } from "../protocol/ids.ts";
 import type { InlineEnd, InlineRequest } from "../protocol/inline.ts";
 import { done, type InlineAnswerPart, type Outcome } from "../protocol/outcome.ts";
 import { isPlan, resultId, type StepRecord } from "../protocol/step.ts";
-import {
-  type InlineInvocation,
-  type InlineLimits,
-  type InlineResult,
-  MAX_ANSWER_LENGTH,
-  runInline,
-} from "../replay/inline-run.ts";
+import type { InlineInvocation, InlineLimits, InlineResult } from "../replay/inline-invocation.ts";
+import { MAX_ANSWER_LENGTH, runInline } from "../replay/inline-run.ts";
 import type { Step } from "../steps/index.ts";
 import { toMilliseconds } from "../util/duration.ts";
 import { messageOf } from "../util/errors.ts";

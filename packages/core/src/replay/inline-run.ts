@@ -1,27 +1,31 @@
-import type { AttemptEntry, StepKey } from "../protocol/attempt.ts";
-import { type FailedStep, toError, toErrorBody } from "../protocol/error.ts";
+import type { AttemptEntry } from "../protocol/attempt.ts";
+import type { FailedStep } from "../protocol/error.ts";
+import { toError, toErrorBody } from "../protocol/error.ts";
 import { type HistoryEntry, recordIn } from "../protocol/history.ts";
-import type {
-  InlineAnswer,
-  InlineAppend,
-  InlineNews,
-  InlineRecord,
-  InlineRequest,
-} from "../protocol/inline.ts";
+import type { InlineNews } from "../protocol/inline.ts";
 import type { FailedAttempt, RetryDecision } from "../protocol/outcome.ts";
 import { isPlan, resultId, type StepRecord } from "../protocol/step.ts";
 import { type Step, serialize } from "../steps/index.ts";
-import { encodeUtf8 } from "../util/bytes.ts";
 import { toMilliseconds } from "../util/duration.ts";
-import { isRetryAfter, WorkflowError, WorkflowStepInterrupted } from "../util/errors.ts";
+import { isRetryAfter, WorkflowStepInterrupted } from "../util/errors.ts";
 import type { Scope } from "../util/scope.ts";
 import { now } from "../util/test-host.ts";
 import { MAX_TIMER_MS } from "../util/timeout.ts";
+import type { InlineInvocation, InlineOutcome, InlineResult } from "./inline-invocation.ts";
+import {
+  idOf,
+  type Line,
+  planOf,
+  recordsOf,
+  refusedAppend,
+  refusedRecord,
+  resultOf,
+  targetOf,
+} from "./inline-journal.ts";
 import {
   decideMismatchRetry,
   decideStepRetry,
   failurePlace,
-  type Invocation,
   isCatchable,
   mismatchTimeoutMs,
   nestedStep,
@@ -32,73 +36,6 @@ import {
 import { performStep, StepExecution } from "./step-execution.ts";
 import { newEntry, type StepEntry, toFailedStep } from "./step-history.ts";
 import { keyText, type PendingStep, StepMatcher } from "./step-matcher.ts";
-
-/** Limits of one invocation. The times are in milliseconds. */
-export interface InlineLimits {
-  readonly maxDuration: number;
-  readonly maxSteps: number;
-  readonly maxWait: number;
-}
-
-/** An invocation that runs as many steps as it can. */
-export interface InlineInvocation extends Invocation {
-  readonly lease: string;
-  /** Identifies the invocation among those of a delivery that has arrived more than once. */
-  readonly id: string;
-  /**
-   * Milliseconds by which the engine's clock is ahead of this one. The engine sets the time of a retry by its
-   * own clock.
-   */
-  readonly engineAheadMs: number;
-  /** The number of the history's entries. */
-  readonly known: number;
-  /** The failed attempts in the history. */
-  readonly attempts: readonly AttemptEntry[];
-  readonly limits: InlineLimits;
-  /** Appends to the history. Rejects when the engine gives no usable answer. */
-  readonly append: (append: InlineAppend) => Promise<InlineAnswer>;
-  /** The request to the engine to do a step. */
-  readonly toAsk: (step: Step, id: number) => InlineRequest;
-  /**
-   * Called when the engine has recorded these results and caught failures of the invocation, or is about to.
-   */
-  readonly recorded: (records: readonly StepRecord[]) => Promise<void>;
-  /** Called for a result that the engine has recorded on its own. */
-  readonly onResult: (record: StepRecord) => void;
-  /** Called for a failed attempt that doesn't end the invocation. */
-  readonly attemptFailed: (failure: FailedAttempt) => Promise<void>;
-}
-
-/** The end of an invocation, with the records that its answer carries. */
-export type InlineResult = InlineOutcome & {
-  readonly after: number;
-  readonly records: readonly InlineRecord[];
-};
-
-type InlineOutcome =
-  /** No step can continue now. */
-  | { readonly kind: "parked" }
-  /** The budget is exhausted, or the engine doesn't accept appends. */
-  | { readonly kind: "continue" }
-  /** The workflow cancelled its run. */
-  | { readonly kind: "canceled" }
-  /** The run has another holder, or has ended. */
-  | { readonly kind: "lost"; readonly reason: "lease_lost" | "run_over" }
-  /** `json`: the result as the engine records it. */
-  | { readonly kind: "returned"; readonly result: unknown; readonly json: string | undefined }
-  | ({ readonly kind: "threw"; readonly failed?: StepKey } & FailedAttempt);
-
-/** A record that the engine hasn't stored yet. */
-interface Line {
-  readonly record: InlineRecord;
-  readonly step: PendingStep;
-  /** The workflow waits for the engine's answer. */
-  readonly awaited: boolean;
-  /** Called once the engine has stored the record. */
-  stored(news: OwnNews): void;
-}
-
-type OwnNews = Extract<InlineNews, { own: number }>;
 
 /** Characters of records, and of a result, that an answer carries. More are appended before it. */
 export const MAX_ANSWER_LENGTH: number = 128 * 1024;
@@ -583,44 +520,4 @@ class InlineRun {
     const isFirst = this.#begun === 0 && this.#matcher.newSteps.size === 1;
     return isFirst ? Math.max(recorded, this.#invocation.attempt.retried) : recorded;
   }
-}
-
-/** The plan of a step: the engine does it, or its work begins. */
-function planOf({ step, key: { nth } }: PendingStep, targetStep: number): StepRecord {
-  return { stepId: 0, ...recordOf(step), concurrent: 1, targetStep, nth: nth > 1 ? nth : undefined };
-}
-
-/** Creates the error for a record that the engine always refuses, however often it is sent. */
-function refusedRecord({ record, step }: Line, reason: string): WorkflowError {
-  const bytes = encodeUtf8(JSON.stringify(record)).length;
-  const part = `${PARTS[record.kind]} step "${step.step.name}" (${bytes} bytes)`;
-  return refusedAppend(reason, part);
-}
-
-const PARTS: Readonly<Record<InlineRecord["kind"], string>> = {
-  result: "the result of",
-  ask: "the request of",
-  begin: "the begin of",
-  attempt: "the failed attempt of",
-};
-
-function refusedAppend(reason: string, part = "the append"): WorkflowError {
-  return new WorkflowError("step_refused", `The engine refuses ${part}: ${reason}`);
-}
-
-/** Returns the step id of a record. */
-function idOf({ record }: Line): number | undefined {
-  return record.kind === "attempt" ? undefined : resultId(record.record);
-}
-
-function targetOf({ record }: Line): number {
-  return record.kind === "begin" ? resultId(record.record) : 0;
-}
-
-function recordsOf(lines: readonly Line[]): InlineRecord[] {
-  return lines.map(({ record }) => record);
-}
-
-function resultOf({ record }: Line): StepRecord[] {
-  return record.kind === "result" ? [record.record] : [];
 }

@@ -1,3 +1,5 @@
+// Not the global one: on some runtimes it returns a number, which has no unref.
+import { clearTimeout, setTimeout } from "node:timers";
 import type { Store } from "../commands/store.ts";
 import { EngineError } from "../rules/engine-error.ts";
 import type { EngineEvent, Observer } from "../rules/event.ts";
