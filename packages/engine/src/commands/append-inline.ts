@@ -25,22 +25,11 @@ export async function appendInline(tx: Tx, appends: readonly AppendInline[]): Pr
   // Results need no further lock: the appends to different runs don't wait for each other.
   const isPlain = appends.every(({ entries }) => entries.every(({ kind }) => kind !== "ask"));
   if (!isPlain) return inOrder.map(appends, (append) => appendOne(tx, append));
-  const ofRuns = byRun(appends);
-  const answers = new Map<AppendInline, InlineAnswer>();
-  await inOrder.mapSideBySide([...ofRuns.values()], (own) =>
-    inOrder.map(own, async (append) => answers.set(append, await appendOne(tx, append))),
+  return inOrder.mapByKey(
+    appends,
+    ({ lease }) => lease.runId,
+    (append) => appendOne(tx, append),
   );
-  return appends.map((append) => answers.get(append) as InlineAnswer);
-}
-
-function byRun(appends: readonly AppendInline[]): Map<string, AppendInline[]> {
-  const groups = new Map<string, AppendInline[]>();
-  for (const append of appends) {
-    const group = groups.get(append.lease.runId);
-    if (group) group.push(append);
-    else groups.set(append.lease.runId, [append]);
-  }
-  return groups;
 }
 
 /**

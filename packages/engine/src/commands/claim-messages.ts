@@ -1,5 +1,4 @@
 import { earliest, nextTimes } from "../queries/next-times.ts";
-import { groupBy } from "../queries/read.ts";
 import { isRollingBack, rollbacksOf, startedSteps } from "../queries/rollbacks.ts";
 import { stepsUnderWay } from "../queries/steps-under-way.ts";
 import { isPostRun } from "../rules/message.ts";
@@ -114,12 +113,12 @@ async function admits(tx: Tx, { seq, status, queue, flow_key }: MessageRow, pass
 
 /** Claims messages side by side, those of one run one after the other. @returns the claims, in the order of the messages */
 async function takeAll(tx: Tx, messages: readonly MessageRow[], order: ClaimOrder): Promise<Claim[]> {
-  const ofRuns = groupBy(messages, (message) => [message.run ?? -message.seq, message]);
-  const taken = new Map<MessageRow, Claim[]>();
-  await inOrder.mapSideBySide([...ofRuns.values()], (own) =>
-    inOrder.map(own, async (message) => taken.set(message, await take(tx, message, order))),
+  const claims = await inOrder.mapByKey(
+    messages,
+    ({ run, seq }) => (run === null ? `message ${seq}` : run),
+    (message) => take(tx, message, order),
   );
-  return messages.flatMap((message) => taken.get(message) ?? []);
+  return claims.flat();
 }
 
 /** Claims a message. @returns nothing for a delivery that isn't needed, because another one holds its run */
