@@ -9,14 +9,7 @@ import {
   type InlineAnswer,
   type InlineAppend,
 } from "@perdure/core/protocol";
-import {
-  createEngine,
-  type Engine,
-  type EngineEvent,
-  fetchTransport,
-  openSqlite,
-  type Store,
-} from "@perdure/engine";
+import { createEngine, type Engine, type EngineEvent, fetchTransport, type Store } from "@perdure/engine";
 import { ON_POSTGRES } from "@perdure/test-support/mode";
 import { temporaryFolder } from "@perdure/test-support/process";
 import { vi } from "vitest";
@@ -189,7 +182,7 @@ export class World {
   }
 
   async #open(): Promise<Store> {
-    return ON_POSTGRES ? openStore(this.#file) : openSqlite(this.#file, { now: () => this.#clock.now() });
+    return openStore(this.#file, () => this.#clock.now());
   }
 
   /** The engine dies, with all that it was doing, and another one takes up what it has stored. */

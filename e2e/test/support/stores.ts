@@ -1,6 +1,7 @@
-import { openPostgres, openSqlite, type Store } from "@perdure/engine";
+import { openPostgres, type Store } from "@perdure/engine";
 import { ON_POSTGRES } from "@perdure/test-support/mode";
 import { emptyDatabase, newDatabase } from "@perdure/test-support/postgres-database";
+import { openWithoutThreads } from "../../../packages/engine/src/open-sqlite.ts";
 
 /** Databases that no engine uses now. */
 const free: string[] = [];
@@ -8,9 +9,12 @@ const free: string[] = [];
 /** The databases that stand for files. */
 const databases = new Map<string, string>();
 
-/** Opens a store on the database of the vitest project that runs. On PostgreSQL, the path of a file is only a name. */
-export async function openStore(file: string): Promise<Store> {
-  if (!ON_POSTGRES) return openSqlite(file);
+/**
+ * Opens a store on the database of the vitest project that runs. On SQLite it has no threads, which take longer to begin than
+ * most runs: an engine on a file needs `search: false`. On PostgreSQL, the path of a file is only a name.
+ */
+export async function openStore(file: string, now: () => number = Date.now): Promise<Store> {
+  if (!ON_POSTGRES) return openWithoutThreads(file, { now }).store;
   const url = databases.get(file) ?? (await takeDatabase());
   const store = await openPostgres(`${url}&connections=4`);
   if (file !== ":memory:") {
