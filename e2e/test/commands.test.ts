@@ -1,4 +1,4 @@
-import { execFile, spawn } from "node:child_process";
+import { execFile, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
@@ -118,6 +118,20 @@ describe("perdure trigger", () => {
     expect(await waiting).toMatchObject({ code: 0, out: '"charged 2"\n' });
   });
 
+  it("names the person in the audit log, and the workflow", async () => {
+    const args = ["trigger", order, "--body", '{"id":5}', "--id", "by-grace", "--json"];
+    const started = await perdure(args, { env: { PERDURE_USER: "Grace Hüttner" } });
+    expect(started.code).toBe(0);
+    expect(JSON.parse(started.out)).toEqual({ workflowRunId: "wfr_by-grace", deduplicated: false });
+    const query = new URLSearchParams({ person: "Grace Hüttner" });
+    const audit = await fetch(`${url}/v2/workflows/audit?${query}`, {
+      headers: { Authorization: `Bearer ${token}` },
+    });
+    expect(await audit.json()).toMatchObject({
+      entries: [{ person: "Grace Hüttner", action: "POST /v2/batch", target: order }],
+    });
+  });
+
   it("says with --wait why the end takes its time", async () => {
     const args = ["trigger", order, "--body", '{"id":4,"nap":true}', "--id", "nap-4", "--wait"];
     const waiting = Process.node(CLI, [...args, "--url", url, "--token", token]);
@@ -133,7 +147,10 @@ describe("perdure trigger", () => {
     writeFileSync(join(folder.path, "order.json"), '{"id":3}');
     const failed = await perdure(["trigger", order, "--body", "@order.json", "--wait"]);
     expect(failed).toMatchObject({ code: 1, out: "" });
-    expect(failed.err).toMatch(/^wfr_\S+\nThe run wfr_\S+ failed in step "charge": \w+: card 3 declined\n$/);
+    // The command may look at the run while its failure function is called.
+    expect(failed.err).toMatch(
+      /^wfr_\S+\n(?:waits: the failure function .*\n)?The run wfr_\S+ failed in step "charge": \w+: card 3 declined\n$/,
+    );
   });
 
   it("says what is wrong with its arguments, and ends with 2", async () => {
@@ -432,12 +449,82 @@ describe("perdure completion", () => {
       expect(out).toContain(word);
   });
 
-  it("completes in bash", async () => {
-    const { out: script } = await perdure(["completion", "bash"]);
-    const program = `${script}\nCOMP_WORDS=(perdure dlq re); COMP_CWORD=2; _perdure; echo "\${COMPREPLY[@]}"`;
-    const { stdout } = await new Promise<{ stdout: string }>((resolve) => {
-      execFile("bash", ["-c", program], (_, out) => resolve({ stdout: out }));
+  /** A line of a shell with the cursor at its end, and the words that complete it. */
+  const COMPLETED = [
+    ["perdure dlq re", ["restart", "resume", "retry"]],
+    ["perdure dlq resu", ["resume"]],
+    ["perdure tri", ["trigger"]],
+    ["perdure trigger --retr", ["--retries"]],
+    ["perdure runs --state ", ["cancelled", "failed", "running", "succeeded"]],
+    ["perdure runs --state fa", ["failed"]],
+    ["perdure cancel --state=fa", ["failed"]],
+    ["perdure runs --state failed,ca", ["cancelled"]],
+    ["perdure start --log-level d", ["debug"]],
+    ["perdure completion z", ["zsh"]],
+    ["perdure runs --label fa", ["fare.txt"]],
+  ] as const;
+
+  async function inShell(shell: string, ...args: string[]): Promise<string> {
+    const { out: script } = await perdure(["completion", shell]);
+    writeFileSync(join(folder.path, `perdure.${shell}`), script);
+    writeFileSync(join(folder.path, "fare.txt"), "");
+    return new Promise((resolve, reject) => {
+      // Not this machine's own settings.
+      const options = { cwd: folder.path, env: { ...INHERITED, HOME: folder.path, TERM: "dumb" } };
+      execFile(shell, args, options, (error, out, err) =>
+        error ? reject(new Error(`${out}\n${err}`, { cause: error })) : resolve(out),
+      );
     });
-    expect(stdout).toBe("resume restart retry\n");
+  }
+
+  const hasShell = (shell: string): boolean => spawnSync(shell, ["--version"]).error === undefined;
+
+  it.skipIf(!hasShell("bash"))("completes words and values in bash", async () => {
+    // Readline splits a line at blanks and at =, and falls back to files.
+    const program = `source ./perdure.bash
+while IFS= read -r line; do
+  read -ra COMP_WORDS <<< "\${line//=/ = }"
+  [[ $line == *" " ]] && COMP_WORDS+=("")
+  COMP_CWORD=$(( \${#COMP_WORDS[@]} - 1 ))
+  _perdure
+  (( \${#COMPREPLY[@]} )) || COMPREPLY=($(compgen -f -- "\${COMP_WORDS[COMP_CWORD]}"))
+  echo "\${COMPREPLY[@]}"
+done <<'LINES'
+${COMPLETED.map(([line]) => line).join("\n")}
+LINES`;
+    const lines = (await inShell("bash", "-c", program)).trim().split("\n");
+    expect(lines.map((line) => line.split(" ").map(lastPart).sort())).toEqual(
+      COMPLETED.map(([, words]) => words),
+    );
+  });
+
+  it.skipIf(!hasShell("fish"))("completes words and values in fish", async () => {
+    const asks = COMPLETED.map(([line]) => `complete -C '${line}' | string replace -r '\t.*' ''; echo .`);
+    const out = await inShell("fish", "--no-config", "-c", `source perdure.fish\n${asks.join("\n")}`);
+    const answers = out.split(".\n").slice(0, -1);
+    expect(answers.map((answer) => answer.trim().split("\n").map(lastPart).sort())).toEqual(
+      COMPLETED.map(([, words]) => words),
+    );
+  });
+
+  it.skipIf(!hasShell("zsh"))("completes words and values in zsh", async () => {
+    const single = COMPLETED.filter(([, words]) => words.length === 1);
+    // A terminal of zsh's own: a word that is alone is inserted into the line, which Enter then runs.
+    const program = `zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell 'autoload -Uz compinit; compinit -D -u; source ./perdure.zsh; perdure() { print -r -- "<$*>" }; print ready\${:-.}'
+zpty -r shell out '*ready.*'
+${single.map(([line]) => `zpty -w -n shell $'${line}\t\n'; zpty -r shell out '*<*>*'; print -r -- $out`).join("\n")}
+zpty -d shell`;
+    const out = await inShell("zsh", "-f", "-c", program);
+    const ran = [...out.matchAll(/<(.*?)>/g)].map(([, words = ""]) =>
+      lastPart(words.trim().split(" ").at(-1) ?? ""),
+    );
+    expect(ran).toEqual(single.map(([, [word]]) => word));
   });
 });
+
+/** What follows the last = or comma of a word: a shell may print what stands before it again. */
+function lastPart(word: string): string {
+  return word.split(/[=,]/).at(-1) ?? "";
+}

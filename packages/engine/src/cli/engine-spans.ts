@@ -13,6 +13,8 @@ import { type ChosenIds, runSpanContext, spanId } from "./span-ids.ts";
 /** An attempt to deliver a message, which has ended. */
 type AttemptEnd = Extract<EngineEvent, { readonly ms: number; readonly attempt: number }>;
 
+type AttemptBegin = Extract<EngineEvent, { readonly type: "delivering" }>;
+
 type StepRecorded = Extract<EngineEvent, { readonly type: "step.recorded" }>;
 
 /** The end of a run, after `ms` milliseconds. */
@@ -32,22 +34,40 @@ interface EndedSpan {
   readonly error?: string | undefined;
 }
 
+/** A wait of a run, or of a delivery. Times in milliseconds since 1970. */
+interface EndedWait {
+  readonly name: string;
+  readonly since: number;
+  readonly until: number;
+  readonly runId: string | undefined;
+  readonly step: string | undefined;
+  /** Identifies the span: the same key gives the same span id, also in another process. */
+  readonly key: string;
+  readonly attributes?: Attributes;
+}
+
 /** Makes the spans of an engine's events. */
 export class EngineSpans {
   readonly #tracer: Tracer;
   readonly #ids: ChosenIds;
+  readonly #now: () => number;
 
-  constructor(tracer: Tracer, ids: ChosenIds) {
+  /** @param now milliseconds since 1970 */
+  constructor(tracer: Tracer, ids: ChosenIds, now: () => number = Date.now) {
     this.#tracer = tracer;
     this.#ids = ids;
+    this.#now = now;
   }
 
-  /** Exports the span that an event ends, if it ends one. */
+  /** Exports the spans that an event ends. */
   observe(event: EngineEvent, user: string): void {
-    const now = Date.now();
+    const now = this.#now();
     switch (event.type) {
       case "step.recorded":
-        this.#endWait(event, user, now);
+        this.#endStep(event, user, now);
+        return;
+      case "delivering":
+        this.#beginAttempt(event, user, now);
         return;
       case "run.completed":
       case "run.canceled":
@@ -57,6 +77,30 @@ export class EngineSpans {
       default:
         if ("ms" in event && "attempt" in event) this.#endAttempt(event, user, now);
     }
+  }
+
+  #endStep(event: StepRecorded, user: string, now: number): void {
+    const { runId, step, stepType, waitingSince: since, recordKey } = event;
+    if (since === undefined) return;
+    const wait = { name: `${stepType} ${step}`, since, until: now, runId, step };
+    this.#endWait({ ...wait, key: `${runId} ${recordKey} ${since}` }, user);
+  }
+
+  #beginAttempt(event: AttemptBegin, user: string, now: number): void {
+    const { slept, held, messageId, url, runId, step, attempt } = event;
+    if (slept) {
+      const name = slept.stepType === undefined ? "delay" : `${slept.stepType} ${step}`;
+      this.#endWait({ name, ...slept, runId, step, key: `${messageId} sleep` }, user);
+    }
+    if (!held) return;
+    const attributes = {
+      "perdure.message.id": messageId,
+      "perdure.attempt": attempt,
+      ...(held.queue === undefined ? {} : { "perdure.queue": held.queue }),
+      ...(held.flowKey === undefined ? {} : { "perdure.flow_control.key": held.flowKey }),
+    };
+    const wait = { name: `wait to deliver ${pathOf(url)}`, since: held.since, until: now, runId, step };
+    this.#endWait({ ...wait, key: `${messageId} ${attempt} held`, attributes }, user);
   }
 
   #endAttempt(event: AttemptEnd, user: string, now: number): void {
@@ -80,15 +124,28 @@ export class EngineSpans {
       error,
     };
     this.#export(span, runId, `${messageId} ${attempt}`);
+    if (event.type === "called" && runId !== undefined) {
+      const call = { name: `Call ${step}`, since: event.waitingSince, until: now, runId, step };
+      this.#endWait({ ...call, key: `${messageId} call` }, user);
+    }
     if (event.type === "failed" && runId !== undefined && event.runMs !== undefined)
       this.#endRun({ runId, ms: event.runMs, error }, user, now);
   }
 
-  #endWait({ runId, step, stepType, waitingSince }: StepRecorded, user: string, now: number): void {
-    if (waitingSince === undefined) return;
-    const attributes = { "perdure.user": user, "perdure.run.id": runId, "perdure.step.name": step };
-    const span = { kind: SpanKind.INTERNAL, begin: waitingSince, end: now, attributes };
-    this.#export({ name: `${stepType} ${step}`, ...span }, runId, `${runId} ${step} ${waitingSince}`);
+  #endWait({ name, since, until, runId, step, key, attributes }: EndedWait, user: string): void {
+    const span = {
+      name,
+      kind: SpanKind.INTERNAL,
+      begin: since,
+      end: until,
+      attributes: {
+        "perdure.user": user,
+        ...(runId === undefined ? {} : { "perdure.run.id": runId }),
+        ...(step === undefined ? {} : { "perdure.step.name": step }),
+        ...attributes,
+      },
+    };
+    this.#export(span, runId, key);
   }
 
   #endRun({ runId, ms, error }: RunEnd, user: string, now: number): void {
@@ -97,7 +154,7 @@ export class EngineSpans {
     this.#ids.during(runSpanContext(runId), () => this.#write(span, ROOT_CONTEXT));
   }
 
-  /** @param key identifies the span: the same key gives the same span id, also in another process */
+  /** @param key as that of {@link EndedWait} */
   #export(span: EndedSpan, runId: string | undefined, key: string): void {
     const parent =
       runId === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, runSpanContext(runId));

@@ -18,7 +18,7 @@ const LAST_EXPORT_MS = 3000;
 
 /**
  * Creates the exporter. A run is one trace whose id derives from the run's id: `run` spans the run, and each
- * attempt to deliver, each sleep and each wait is a child of it. Without a collector at the address, spans are
+ * attempt to deliver and each wait is a child of it. Without a collector at the address, spans are
  * dropped.
  *
  * @param endpoint the collector's address, without `/v1/traces`

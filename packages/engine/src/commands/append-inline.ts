@@ -1,5 +1,4 @@
 import type { InlineAnswer } from "@perdure/core/protocol";
-import { groupBy } from "../queries/read.ts";
 import type { AppendInline } from "../rules/inline-append.ts";
 import type { Run, RunState } from "../rules/run.ts";
 import type { InProgress, RunLease } from "../rules/run-lease.ts";
@@ -25,12 +24,22 @@ export async function appendInline(tx: Tx, appends: readonly AppendInline[]): Pr
   // Results need no further lock: the appends to different runs don't wait for each other.
   const isPlain = appends.every(({ entries }) => entries.every(({ kind }) => kind !== "ask"));
   if (!isPlain) return inOrder.map(appends, (append) => appendOne(tx, append));
-  const ofRuns = groupBy(appends, (append) => [append.lease.runId, append]);
+  const ofRuns = byRun(appends);
   const answers = new Map<AppendInline, InlineAnswer>();
   await inOrder.mapSideBySide([...ofRuns.values()], (own) =>
     inOrder.map(own, async (append) => answers.set(append, await appendOne(tx, append))),
   );
   return appends.map((append) => answers.get(append) as InlineAnswer);
+}
+
+function byRun(appends: readonly AppendInline[]): Map<string, AppendInline[]> {
+  const groups = new Map<string, AppendInline[]>();
+  for (const append of appends) {
+    const group = groups.get(append.lease.runId);
+    if (group) group.push(append);
+    else groups.set(append.lease.runId, [append]);
+  }
+  return groups;
 }
 
 /**

@@ -124,15 +124,18 @@ async function take(tx: Tx, found: MessageRow, { leaseUntil, owner = "" }: Claim
   const row: MessageRow = { ...found, entry, status, at: leaseUntil, fence: found.fence + 1 };
   await logState(tx, row, "ACTIVE");
   const { entries, omitted, step } = await entriesOf(tx, row);
+  const queue = row.queue ?? (await queueOfPlace(tx, row.place));
   const claim: Claim = {
     lease: {
       seq,
       messageId: row.id,
       runId: run?.id,
       fence: row.fence,
-      queue: row.queue ?? (await queueOfPlace(tx, row.place)),
+      queue,
       flowKey: row.flow_key,
     },
+    dueAt: found.status === STATUS.delivering ? undefined : (found.at ?? undefined),
+    holdable: queue !== null || row.flow_key !== null || found.status === STATUS.ready,
     message: toMessage(row),
     run,
     runLease: offer.kind === "lease" ? offer.token : undefined,

@@ -13,7 +13,7 @@ import { releaseThrottled } from "./release-throttled.ts";
 
 /** The queues, by name. */
 export async function listQueues(tx: Tx): Promise<Queue[]> {
-  const rows = await tx.all<QueueRow>(sql`SELECT * FROM queues ORDER BY name`);
+  const rows = await tx.many<QueueRow>(sql`SELECT * FROM queues ORDER BY name`);
   return inOrder.map(rows, (row) => toQueue(tx, row));
 }
 

@@ -41,6 +41,6 @@ export async function recordStep(tx: Tx, run: Run, step: EngineStep): Promise<vo
     step: stepName,
     stepType,
     ...(timedOut ? { timedOut } : {}),
-    ...(waitingSince === undefined ? {} : { waitingSince }),
+    ...(waitingSince === undefined ? {} : { waitingSince, recordKey: key }),
   });
 }

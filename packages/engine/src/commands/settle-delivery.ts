@@ -141,7 +141,7 @@ async function endCall(tx: Tx, row: MessageRow, end: CallEnd, settings: SettleSe
   const call = toMessage(row);
   const plan = end.recordedByEngine ? planOfCall(call) : undefined;
   if (plan) {
-    await recordStep(tx, run, { ...toAnswerRecord(plan, end), waitingSince: row.created_at });
+    await recordStep(tx, run, toAnswerRecord(plan, end));
     return { kind: "recorded" };
   }
   const { key, body, message } = toAnswer(call, run, end);
@@ -154,8 +154,7 @@ async function recordAnswer(tx: Tx, row: MessageRow, run: Run, end: CallEnd): Pr
     sql`SELECT body FROM entries WHERE run = ${run.key} AND message = ${row.id}`,
   );
   if (!plan) return;
-  const record = toAnswerRecord(JSON.parse(toText(plan.body)), end);
-  await recordStep(tx, run, { ...record, waitingSince: row.created_at });
+  await recordStep(tx, run, toAnswerRecord(JSON.parse(toText(plan.body)), end));
 }
 
 async function deliver(tx: Tx, row: MessageRow, reply: Reply): Promise<void> {

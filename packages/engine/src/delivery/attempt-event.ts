@@ -1,9 +1,11 @@
 import type { Answer, Unanswered } from "../rules/answer.ts";
 import { calledStep } from "../rules/call.ts";
-import type { AttemptInfo, DeliveryInfo, EngineEvent } from "../rules/event.ts";
+import type { AttemptInfo, DeliveryInfo, EndedHold, EndedSleep, EngineEvent } from "../rules/event.ts";
 import type { HeaderList } from "../rules/header.ts";
 import { type Failure, isPostRun, type Reply } from "../rules/message.ts";
+import { recordOf } from "../rules/record.ts";
 import type { Settlement } from "../rules/settlement.ts";
+import { isSleep } from "../rules/step-kinds.ts";
 import type { Claim, DeliveredStep, Settled } from "../store/claims.ts";
 
 /** An attempt whose result the store has recorded. */
@@ -55,7 +57,43 @@ export function toAttemptEvent({
     const outcome = answer.unhandled ? "unhandled" : "handled";
     return { type: "failure.reported", outcome, response: excerpt(answer.reply), ...info };
   }
-  return { type: settlement.kind === "called" ? "called" : "delivered", ...info };
+  if (settlement.kind === "called") return { type: "called", waitingSince: claim.message.createdAt, ...info };
+  return { type: "delivered", ...info };
+}
+
+/** Returns the event of an attempt that begins. @param began milliseconds since 1970 */
+export function toDeliveringEvent(claim: Claim, began: number): EngineEvent {
+  const { retried, notBefore, createdAt } = claim.message;
+  const lag = retried === 0 ? Math.max(0, began - Math.max(notBefore, createdAt)) : undefined;
+  return {
+    type: "delivering",
+    lag,
+    slept: endedSleep(claim),
+    held: endedHold(claim, began),
+    ...describeClaim(claim),
+  };
+}
+
+/**
+ * The sleep that a delivery ends. In a run with one step in each delivery, the record of a sleep, or its plan, is delivered
+ * when the sleep is over; a run that starts later has its first delivery then.
+ */
+function endedSleep({ message, run, first, entries, dueAt }: Claim): EndedSleep | undefined {
+  const { retried, notBefore, createdAt: since } = message;
+  if (!run || run.inline || message.kind !== "step" || retried > 0 || notBefore <= since) return undefined;
+  // A sleep that was ended early is due before its time.
+  const times = { since, until: Math.max(since, Math.min(notBefore, dueAt ?? notBefore)) };
+  if (first) return times;
+  const entry = entries.at(-1);
+  // A claim leaves out large bodies, and a sleep's record is small.
+  if (entry?.callType !== "step" || entry.body === "") return undefined;
+  const record = recordOf(entry);
+  return isSleep(record) ? { stepType: record.stepType, ...times } : undefined;
+}
+
+function endedHold({ lease, dueAt, holdable }: Claim, began: number): EndedHold | undefined {
+  if (!holdable || dueAt === undefined || dueAt >= began) return undefined;
+  return { queue: lease.queue ?? undefined, flowKey: lease.flowKey ?? undefined, since: dueAt };
 }
 
 /** Describes the delivery for events. */

@@ -7,7 +7,7 @@ import { messageOf } from "../rules/thrown.ts";
 import type { Claim, Lease, Settled } from "../store/claims.ts";
 import { StoreUnavailable } from "../store/unavailable.ts";
 import { type Abandoned, attempt } from "./attempt.ts";
-import { describeClaim, toAttemptEvent } from "./attempt-event.ts";
+import { toAttemptEvent, toDeliveringEvent } from "./attempt-event.ts";
 import { type ConcurrencySlot, ConcurrencySlots } from "./concurrency-slots.ts";
 import { DestinationLimiter, destinationOf } from "./destination-limiter.ts";
 import type { DispatcherOptions } from "./dispatcher-options.ts";
@@ -229,9 +229,7 @@ export class Dispatcher {
   async #deliver(claim: Claim, delivery: InFlightDelivery): Promise<void> {
     const { clock, emit } = this.#options;
     const began = clock.now();
-    const { retried, notBefore, createdAt } = claim.message;
-    const lag = retried === 0 ? Math.max(0, began - Math.max(notBefore, createdAt)) : undefined;
-    emit({ type: "delivering", lag, ...describeClaim(claim) });
+    emit(toDeliveringEvent(claim, began));
     const held = this.#memory.reserve();
     try {
       await this.#settle({ claim, delivery, held, began }, await this.#attempt(claim, delivery, held));

@@ -44,7 +44,7 @@ export function serve(pattern: string, route: Route, service: Service): Handler<
         await recordAction(c, { pattern, path: route.path }, input, service);
       if (shown instanceof Response) return shown;
       const status = (route.status?.(shown) ?? usual) as ContentfulStatusCode;
-      return c.body(toJsonBody(hides ? hidePayloads(shown) : shown), status, JSON_TYPE);
+      return c.body(toJsonBody(hides ? await hidePayloads(shown) : shown), status, JSON_TYPE);
     } finally {
       hold.release();
     }
@@ -55,11 +55,11 @@ export function serve(pattern: string, route: Route, service: Service): Handler<
 async function recordAction(
   c: Context<Env>,
   { pattern, path = pattern }: { readonly pattern: string; readonly path: string | undefined },
-  { params, callerIp, sender }: Input<Parameters, Parameters>,
+  { params, callerIp, sender, body }: Input<Parameters, Parameters>,
   { store, streams }: Service,
 ): Promise<void> {
   const [named] = Object.values(params);
-  const target = typeof named === "string" ? named : new URL(c.req.url).search;
+  const target = typeof named === "string" ? named : destinationsIn(body) || new URL(c.req.url).search;
   await store.recordAction({
     actor: sender.name,
     person: readPerson(c.req.raw.headers),
@@ -69,6 +69,16 @@ async function recordAction(
   });
   const of = OBJECTS.find(([prefix]) => pattern.startsWith(prefix))?.[1];
   if (of) streams.publish({ type: "object.changed", of, key: typeof named === "string" ? named : undefined });
+}
+
+/** The destinations of a batch. */
+function destinationsIn(body: unknown): string {
+  if (!Array.isArray(body)) return "";
+  return body
+    .slice(0, MAX_TARGET)
+    .map((item) => Object(item).destination)
+    .filter((destination) => typeof destination === "string")
+    .join(", ");
 }
 
 /** A route's path with the names of its parts as `:name`, whether it is a pattern of the router or of the documentation. */

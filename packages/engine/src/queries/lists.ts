@@ -3,14 +3,31 @@ import type { Outcome } from "../rules/message-status.ts";
 import type { Run } from "../rules/run.ts";
 import type { CallbackState, DeadLetter, DeadLetterQuery, Page, RunLog, RunQuery } from "../store/lists.ts";
 import { RUNS, type RunRow, toRun } from "../store/tables/rows.ts";
-import { constants, POSITION, type Sql, sql, type Tx } from "../store/tx.ts";
+import { constants, numbers, POSITION, type Sql, sql, type Tx } from "../store/tx.ts";
 import { Conditions, direction, page, whereMessage } from "./conditions.ts";
 import { DEAD_LETTER, type DeadLetterRow, runLogs, toDeadLetters } from "./read.ts";
 import { runConditions } from "./run-conditions.ts";
 
 export async function runs(tx: Tx, query: RunQuery): Promise<Page<RunLog>> {
-  const { rows, next } = page(await runRows(tx, query), query.count, (row) => row.key);
+  const found = await runRows(tx, query);
+  const lengths = await lengthsOf(tx, found);
+  const { rows, next } = page(
+    found,
+    query.count,
+    ({ key }) => key,
+    ({ key }) => ({ entries: lengths.get(key) ?? 0 }),
+  );
   return { items: await runLogs(tx, rows), next };
+}
+
+/** The numbers of entries in the histories of runs, by the runs' keys. */
+async function lengthsOf(tx: Tx, runs: readonly RunRow[]): Promise<Map<number, number>> {
+  const keys = numbers(runs.map(({ key }) => key));
+  const rows = await tx.all<{ key: number; length: number }>(
+    sql`SELECT key, coalesce((SELECT max(position) FROM entries WHERE run = key), 0) AS length FROM runs
+      WHERE key IN (${keys})`,
+  );
+  return new Map(rows.map(({ key, length }) => [key, length]));
 }
 
 /** The newest runs that match, without their logs. */
@@ -24,7 +41,7 @@ const DELIVERED = constants<Outcome>("DELIVERED");
 export async function runRows(tx: Tx, query: RunQuery): Promise<RunRow[]> {
   const where = runConditions(query);
   where.after(sql`key`, query);
-  return tx.all<RunRow>(sql`${RUNS} ${where.sql} ORDER BY key ${direction(query)} LIMIT ${query.count + 1}`);
+  return tx.many<RunRow>(sql`${RUNS} ${where.sql} ORDER BY key ${direction(query)} LIMIT ${query.count + 1}`);
 }
 
 /** Dead letters with their messages, runs and reports. */
@@ -64,7 +81,7 @@ export async function deadLetters(tx: Tx, query: DeadLetterQuery): Promise<Page<
     rows,
     query.count,
     (row) => row.seq,
-    (row) => row.bytes,
+    ({ bytes }) => ({ bytes }),
   );
   return { items: await toDeadLetters(tx, shown.rows), next: shown.next };
 }

@@ -1,4 +1,4 @@
-import type { RollbackRecord } from "@perdure/core/protocol";
+import type { RollbackRecord, StepType } from "@perdure/core/protocol";
 import type { MessageKind } from "./message.ts";
 
 /** A message in progress, as observers see it. */
@@ -26,6 +26,22 @@ export interface AttemptInfo extends DeliveryInfo {
   readonly ms: number;
 }
 
+/** A sleep that the first attempt of a delivery ends. Times in milliseconds since 1970. */
+export interface EndedSleep {
+  /** Absent for the delay of a run's start. */
+  readonly stepType?: StepType;
+  readonly since: number;
+  readonly until: number;
+}
+
+/** The wait of a delivery that was due for its queue, its flow control key, or room at its destination. */
+export interface EndedHold {
+  readonly queue: string | undefined;
+  readonly flowKey: string | undefined;
+  /** The time when the attempt was due, in milliseconds since 1970. */
+  readonly since: number;
+}
+
 /** An event in an engine, sent after it is stored. Times and waits are in milliseconds. */
 export type EngineEvent =
   | {
@@ -46,9 +62,12 @@ export type EngineEvent =
       readonly result?: string | undefined;
       /**
        * The time when the wait for the result began, in milliseconds since 1970: of a sleep, of a wait for an event or a
-       * webhook, of a call, of an invoked run.
+       * webhook, of an invoked run. A sleep of a run with one step in each delivery ends when that is `delivering`, and a
+       * call when it is `called`.
        */
       readonly waitingSince?: number | undefined;
+      /** Identifies the step's record within its run. Only beside `waitingSince`. */
+      readonly recordKey?: string | undefined;
       /**
        * The time when the step's work began, in milliseconds since 1970, by its endpoint's clock. Only for a
        * step that ran inline.
@@ -84,10 +103,16 @@ export type EngineEvent =
       readonly type: "delivering";
       /** The delay of a first attempt behind its due time; absent for a later attempt. */
       readonly lag?: number | undefined;
+      readonly slept?: EndedSleep | undefined;
+      readonly held?: EndedHold | undefined;
     } & DeliveryInfo)
   | ({ readonly type: "delivered" } & AttemptInfo)
   /** A call has ended, with an answer or with its last failure. Either way the run goes on. */
-  | ({ readonly type: "called" } & AttemptInfo)
+  | ({
+      readonly type: "called";
+      /** The time when the call was asked for, in milliseconds since 1970. */
+      readonly waitingSince: number;
+    } & AttemptInfo)
   | ({
       readonly type: "retrying";
       readonly error: string;

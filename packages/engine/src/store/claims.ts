@@ -32,6 +32,13 @@ export interface Claim extends DeliveredMessage {
    * them.
    */
   readonly omitted: number;
+  /**
+   * When this attempt was due, in milliseconds since 1970: before its queue, its flow control key or its destination held it
+   * back. Undefined when the lease of the last attempt has run out.
+   */
+  readonly dueAt: number | undefined;
+  /** Whether its queue, its flow control key or its destination may have held it back since then. */
+  readonly holdable: boolean;
 }
 
 export interface Claims {

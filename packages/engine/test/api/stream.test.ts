@@ -1,5 +1,22 @@
+import { DEV_CREDENTIALS, HEADER } from "@perdure/core/protocol";
 import { afterEach, describe, expect, it } from "vitest";
-import { failed, isFailure, ok, sequence, type World, world } from "../harness.ts";
+import { ManualClock } from "../../src/rules/clock.ts";
+import { EventStreams } from "../../src/watch/event-streams.ts";
+import { NOT_AGAIN, ONCE } from "../failing.ts";
+import {
+  APP,
+  failed,
+  isFailure,
+  ok,
+  result,
+  runIdOf,
+  SDK,
+  START,
+  sequence,
+  type World,
+  world,
+} from "../harness.ts";
+import { callStep, isAnswer, THIRD, workflow } from "../steps.ts";
 
 const CREDENTIALS = { token: "defaultToken" };
 
@@ -68,7 +85,7 @@ async function until(one: Stream, type: string): Promise<Event[]> {
 }
 
 const engine = (endpoint: Parameters<typeof world>[0] = sequence(1), options = {}): World =>
-  world(endpoint, { token: [CREDENTIALS.token], ...options });
+  world(endpoint, { token: [CREDENTIALS.token, DEV_CREDENTIALS.token], ...options });
 
 const startRun = (w: World, id: string) =>
   w.engine.trigger({ url: "https://app.test/wf", workflowRunId: id, retries: 0 });
@@ -100,6 +117,56 @@ describe("the live stream", () => {
     expect(events.map(({ data }) => data.type)).toEqual(["run.started", "run.failed", "dlq.added"]);
     const [letter] = (await w.engine.dlq.list()).messages;
     expect(events.at(-1)?.data.dlqId).toBe(letter?.dlqId);
+  });
+
+  it("tells of a run that fails at the answer to a call, and of no run when the message of none fails", async () => {
+    const asking = workflow(callStep());
+    const w = engine((call, self) => {
+      if (call.url === THIRD) return ok("fine");
+      if (isFailure(call) || call.url !== APP) return isFailure(call) ? ok() : failed(489, "boom");
+      return isAnswer(call) ? failed(489, "boom", NOT_AGAIN) : asking(call, self);
+    });
+    const all = await stream(w, "?event=run,message,dlq");
+    await w.engine.publish({ url: "https://a.test/x", retries: 0 });
+    const ofMessage = await until(all, "dlq.added");
+    expect(ofMessage.filter(({ event }) => event === "run")).toEqual([]);
+    await w.start("wfr_1");
+    const events = await until(all, "run.failed");
+    expect(events.filter(({ data }) => data.type === "failed")).toMatchObject([{ data: { kind: "answer" } }]);
+    const ended = events.find(({ data }) => data.type === "run.failed");
+    expect(ended?.data).toMatchObject({ workflowRunId: "wfr_1", error: "boom" });
+    expect((await w.run("wfr_1")).workflowState).toBe("RUN_FAILED");
+  });
+
+  it("tells of a rollback whether it has undone its step, and of the error that kept it from that", async () => {
+    const said = [
+      {
+        stepId: 2,
+        stepName: "step2",
+        stepType: "Run",
+        state: "failed",
+        attempts: 3,
+        error: { error: "E", message: "stuck" },
+      },
+      { stepId: 1, stepName: "step1", stepType: "Run", state: "done", attempts: 1 },
+    ];
+    const reports = said.map((rollback) => ok(JSON.stringify({ rollback })));
+    for (const { headers } of reports) headers.set(HEADER.rollback, "recorded");
+    const w = engine(async (call, self) => {
+      if (isFailure(call)) return reports.shift() ?? ok();
+      if (call.headers.get(HEADER.init) !== "true") return failed(489, "boom", NOT_AGAIN);
+      await self.append(runIdOf(call), [result(1, { rollback: true })]);
+      return new Response("", { headers: { ...SDK, [HEADER.capabilities]: "1" } });
+    });
+    const runs = await stream(w, "?event=run");
+    await w.start("wfr_1", ONCE);
+    const told = (await until(runs, "failure.reported")).filter(
+      ({ data }) => data.type === "step.rolledBack",
+    );
+    expect(told.map(({ data: { stepName, state, error } }) => ({ stepName, state, error }))).toEqual([
+      { stepName: "step2", state: "failed", error: "stuck" },
+      { stepName: "step1", state: "done", error: undefined },
+    ]);
   });
 
   it.each([
@@ -142,16 +209,23 @@ describe("the live stream", () => {
     expect(first?.id).toMatch(/\.1$/);
   });
 
-  it("drops what a slow reader doesn't take, and says so", async () => {
-    const w = engine(() => ok());
-    const slow = await stream(w, "?event=queue");
-    await w.engine.queues.upsert("q", { paused: true });
-    // Each message has two events, and the engine keeps 5000 for a reader.
-    for (let at = 0; at < 3; at++) {
-      await w.engine.batch(Array.from({ length: 1000 }, () => ({ url: "https://a.test/x", headers: {} })));
-    }
-    await w.engine.idle();
-    expect(await slow.next()).toEqual([{ id: undefined, event: "reset", data: { reason: "slow" } }]);
+  it("keeps 5000 changes for a slow reader, drops them when there are more, and says so", async () => {
+    const streams = new EventStreams({ runFacts: async () => new Map() }, new ManualClock(START));
+    const slow = streams.events({ events: ["queue"] });
+    let last = 0;
+    const publish = (count: number) => {
+      for (const end = last + count; last < end; )
+        streams.publish({ type: "object.changed", of: "queue", key: String(++last) });
+    };
+    const next = async (): Promise<unknown> => {
+      const { value } = await slow.next();
+      return value?.event === "reset" ? value.data.reason : value?.data.name;
+    };
+    publish(5000);
+    for (let at = 1; at <= 5000; at++) expect(await next()).toBe(String(at));
+    publish(5001);
+    expect([await next(), await next()]).toEqual(["slow", "10001"]);
+    await slow.return();
   });
 
   it("tells what a request has changed", async () => {

@@ -232,7 +232,7 @@ describe("the lines of perdure dev", () => {
     const answer = delivery({ messageId: "msg_2", kind: "answer", step: "weather" });
     expect(
       tell([
-        { type: "called", ...call, status: 503, ms: 250 },
+        { type: "called", ...call, waitingSince: 0, status: 503, ms: 250 },
         { type: "delivering", ...answer },
         recorded("weather", "Call"),
         { type: "retrying", ...answer, error: "x", wait: 5, failedStep: undefined, status: 0, ms: 1 },

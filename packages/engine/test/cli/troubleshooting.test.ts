@@ -42,7 +42,7 @@ const EVENTS: Readonly<Record<EngineEvent["type"], EngineEvent | undefined>> = {
   "step.waiting": { type: "step.waiting", runId, step: "rest", stepType: "SleepFor", until: 1 },
   delivering: undefined,
   delivered: { type: "delivered", ...attempt, runId: undefined, step: undefined, status: 200 },
-  called: { type: "called", ...attempt, kind: "call", status: 200 },
+  called: { type: "called", ...attempt, kind: "call", status: 200, waitingSince: 0 },
   retrying: { type: "retrying", ...attempt, error: "no", wait: 1000, failedStep: "charge" },
   failed: { type: "failed", ...attempt, error: "no", dlqId: "1-1", failedStep: "charge" },
   "run.expired": { type: "run.expired", runId, ms: 7, error: "too long", dlqId: "1-1" },

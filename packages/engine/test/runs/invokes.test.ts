@@ -70,6 +70,7 @@ describe("a run that invokes another one", () => {
       step: "step1",
       stepType: "Invoke",
       waitingSince: START,
+      recordKey: "result:1",
     });
   });
 

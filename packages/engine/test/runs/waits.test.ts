@@ -58,6 +58,7 @@ describe("a run that waits for an event", () => {
       stepType: "Wait",
       timedOut: true,
       waitingSince: START,
+      recordKey: "result:1",
     });
     expect(w.events).toContainEqual({
       type: "step.waiting",

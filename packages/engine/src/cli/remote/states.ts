@@ -9,6 +9,9 @@ const STATES = [
   { word: "cancelled", state: "RUN_CANCELED", color: colors.yellow },
 ] as const;
 
+/** The words for the states. */
+export const STATE_WORDS: readonly string[] = STATES.map(({ word }) => word);
+
 /** Returns the word for a state of the API; a state of a newer engine stays as it is. */
 export function wordOf(state: string): string {
   return STATES.find((one) => one.state === state)?.word ?? state;
@@ -25,8 +28,5 @@ export function toState(given: string): string {
     ({ word, state }) => word === given.toLowerCase() || state === given.toUpperCase(),
   );
   if (found) return found.state;
-  throw new CommandError(
-    EXIT.usage,
-    `--state must be one of ${STATES.map(({ word }) => word).join(", ")}; got "${given}".`,
-  );
+  throw new CommandError(EXIT.usage, `--state must be one of ${STATE_WORDS.join(", ")}; got "${given}".`);
 }

@@ -1,4 +1,5 @@
-import type { EndedRun, TriggerOptions } from "@perdure/core";
+import type { EndedRun } from "@perdure/core";
+import { startMessage, toHttpUrl, toRunId } from "@perdure/core/protocol";
 import { printable } from "../terminal.ts";
 import { CommandError, EXIT } from "./command-error.ts";
 import type { RemoteEngine } from "./engine.ts";
@@ -21,16 +22,15 @@ export interface TriggerFlags {
 
 /** Runs `perdure trigger <url>`: starts a run, prints its id, and with `--wait` the result or the error. */
 export async function trigger(engine: RemoteEngine, url: string, flags: TriggerFlags): Promise<void> {
-  const options = await toOptions(url, flags);
+  const started = await start(engine, url, flags);
   const { wait, json } = flags;
+  const { workflowRunId } = started;
   if (wait === undefined) {
-    const started = await engine.client.trigger(options);
     if (json) printJson(started);
-    else console.log(started.workflowRunId);
+    else console.log(workflowRunId);
     return;
   }
   // The id comes first, so that the user can look at a run that takes long.
-  const { workflowRunId } = await engine.client.trigger(options);
   if (!json) console.error(workflowRunId);
   const ended = new AbortController();
   const told = json ? undefined : tellDelays(engine, workflowRunId, ended.signal);
@@ -67,17 +67,46 @@ interface Waits {
   readonly text: string;
 }
 
-async function toOptions(url: string, flags: TriggerFlags): Promise<TriggerOptions> {
+/** A started run, as `client.trigger` returns it. */
+interface Started {
+  readonly workflowRunId: string;
+  readonly deduplicated: boolean;
+}
+
+/** Starts the run as the client does, in a request that names the person. */
+async function start(engine: RemoteEngine, given: string, flags: TriggerFlags): Promise<Started> {
+  const destination = toHttpUrl(given);
+  if (destination === undefined)
+    throw new CommandError(
+      EXIT.usage,
+      `The workflow's URL must begin with http:// or https://; got "${printable(given)}".`,
+    );
   const { body, header = [], id, label, retries, delay } = flags;
-  return {
-    url,
-    ...(body === undefined ? {} : { body: await readInput(body) }),
-    ...(header.length > 0 ? { headers: Object.fromEntries(header.map(toHeader)) } : {}),
-    ...(id === undefined ? {} : { workflowRunId: id }),
+  const runId = toRunId(id);
+  const message = startMessage({
+    url: destination,
+    runId,
+    body: body === undefined ? undefined : await readInput(body),
+    headers: Object.fromEntries(header.map(toHeader)),
     ...(label === undefined ? {} : { label }),
     ...(retries === undefined ? {} : { retries: toCount("--retries", retries) }),
     ...(delay === undefined ? {} : { delay: delay as `${number}s` }),
-  };
+  });
+  const item = { destination, headers: message.headers, body: message.body };
+  const [answer] = await engine.request<readonly Partial<Receipt>[]>("POST", "batch", { body: [item] });
+  if (typeof answer?.messageId !== "string")
+    throw new CommandError(
+      EXIT.failed,
+      `The engine at ${engine.url} refuses the run: ${printable(answer?.error ?? "")}`,
+    );
+  return { workflowRunId: runId, deduplicated: answer.deduplicated === true };
+}
+
+/** The engine's answer to the request that starts a run. */
+interface Receipt {
+  readonly messageId: string;
+  readonly deduplicated: boolean;
+  readonly error: string;
 }
 
 function endOf({ workflowRunId, workflowState, error }: EndedRun): string {

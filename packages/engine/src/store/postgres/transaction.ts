@@ -34,6 +34,8 @@ export class Transaction {
       now,
       one: async (query) => (await this.#run(query)).rows[0] as never,
       all: async (query) => (await this.#run(query)).rows as never,
+      // The connection reads rows as they arrive, and others have their turns between two arrivals.
+      many: async (query) => (await this.#run(query)).rows as never,
       run: async (query) => (await this.#run(query)).changes,
       send: (query) => {
         const { text, values } = RENDERER.render(query);
