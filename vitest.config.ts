@@ -61,7 +61,7 @@ const ON_BOTH_STORES = [
 const SLOWEST = [
   ...["create-perdure/test/projects", "e2e/test/inline-model", "frameworks/nextjs", "e2e/test/chaos"],
   ...["postgres/takeover", "examples/node/test/main", "e2e/test/commands", "packages/packages"],
-  ...["e2e/test/failures-kill", "e2e/test/docs", "e2e/test/rollback-states", "frameworks/nuxt", "e2e/test/steps"],
+  ...["e2e/test/failures-kill", "e2e/test/docs", "e2e/test/rollback-states", "frameworks/nuxt"],
 ];
 
 /**
