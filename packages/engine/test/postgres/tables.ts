@@ -14,7 +14,7 @@ type OpenedStore = Omit<PostgresStore, "clock">;
 const SESSIONS = 4;
 
 /** Makes the tables empty, and begins their keys at 1 again. `TRUNCATE` would take ten times as long. */
-const EMPTY = `DO $$
+export const EMPTY = `DO $$
   DECLARE name text;
   BEGIN
     FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = current_schema AND tablename <> 'schema_version' LOOP
