@@ -47,7 +47,6 @@ export async function putQueue(
   limits: Pick<QueueLimits, "queues">,
 ): Promise<void> {
   await ensureQueue(tx, change.name, limits.queues);
-  await tx.lock("queue", change.name);
   const old = await queueOf(tx, change.name);
   const parallelism = change.parallelism ?? old?.parallelism ?? DEFAULT_PARALLELISM;
   await tx.run(

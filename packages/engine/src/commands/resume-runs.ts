@@ -139,7 +139,7 @@ function isUndone(record: string, undone: ReadonlySet<number>): boolean {
 
 /** Passes the invoked runs on to the new run: a child that is still live isn't started a second time. */
 async function adoptChildren({ tx, run }: Resumption, old: Run, undone: ReadonlySet<number>): Promise<Run[]> {
-  const children = (await tx.many<RunRow>(sql`${RUNS} WHERE parent = ${old.key}`))
+  const children = (await tx.many<RunRow>(sql`${RUNS} WHERE parent = ${old.key} ORDER BY key`))
     .map(toRun)
     .filter(({ invoker }) => !invoker || !isUndone(invoker.key, undone));
   return await inOrder.map(children, async (child) => {

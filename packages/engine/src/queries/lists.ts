@@ -69,21 +69,34 @@ export function deadLetterConditions(query: DeadLetterQuery): Conditions {
 }
 
 export async function deadLetters(tx: Tx, query: DeadLetterQuery): Promise<Page<DeadLetter>> {
+  const { rows, next } = await deadLetterRows(tx, query);
+  return { items: await toDeadLetters(tx, rows), next };
+}
+
+/** The dead letters of {@link deadLetters} by one statement, so that none of them can have gone between two. */
+export async function deadLetterRows(
+  tx: Tx,
+  query: DeadLetterQuery,
+): Promise<{ readonly rows: readonly LetterRow[]; readonly next: number | undefined }> {
   const where = deadLetterConditions(query);
   where.after(sql`dlq.seq`, query);
-  const rows = await tx.all<DeadLetterRow & { readonly bytes: number }>(
-    sql`SELECT ${DEAD_LETTER}, coalesce(length(dlq.body), 0) + coalesce(length(messages.body), 0)
+  const rows = await tx.all<LetterRow>(
+    sql`SELECT ${DEAD_LETTER}, runs.id AS run_id, coalesce(length(dlq.body), 0) + coalesce(length(messages.body), 0)
        + coalesce(length(entries.body), 0) AS bytes FROM ${LETTERS}
      LEFT JOIN entries ON entries.seq = messages.entry
      ${where.sql} ORDER BY dlq.seq ${direction(query)} LIMIT ${query.count + 1}`,
   );
-  const shown = page(
+  return page(
     rows,
     query.count,
     (row) => row.seq,
     ({ bytes }) => ({ bytes }),
   );
-  return { items: await toDeadLetters(tx, shown.rows), next: shown.next };
+}
+
+interface LetterRow extends DeadLetterRow {
+  readonly run_id: string | null;
+  readonly bytes: number;
 }
 
 const unhandled = sql`${POSITION}(lower(coalesce(callback.reply_headers, '')), ${`"${LOWERCASE_HEADER.noFailureFunction}"`}) > 0`;

@@ -359,7 +359,8 @@ interface LoggedWaitRow {
 /** The waits and sleeps of runs. @param which a condition on `waiters` */
 export async function waitsOf(tx: Tx, runs: readonly number[], which: Sql = ALL): Promise<Waits> {
   const rows = await tx.many<LoggedWaitRow>(
-    sql`SELECT run, event, record, open, wait, created_at FROM waiters WHERE run IN (${numbers(runs)}) AND (${which})`,
+    sql`SELECT run, event, record, open, wait, created_at FROM waiters WHERE run IN (${numbers(runs)}) AND (${which})
+      ORDER BY seq`,
   );
   const waits = await groupInSlices(
     rows.filter(({ event }) => event !== null),

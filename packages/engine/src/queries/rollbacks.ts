@@ -19,7 +19,7 @@ export async function startedSteps(tx: Tx, run: number): Promise<number[]> {
     sql`SELECT entries.record FROM entries LEFT JOIN messages ON messages.id = entries.message
       LEFT JOIN due ON due.message = messages.seq
       WHERE entries.run = ${run} AND entries.record LIKE ${keyOf("plan", "%")}
-        AND coalesce(due.fence, messages.attempts, 1) > 0`,
+        AND coalesce(due.fence, messages.attempts, 1) > 0 ORDER BY entries.position`,
   );
   return rows.map(({ record }) => Number(stepOfKey(record)));
 }
