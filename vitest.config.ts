@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import type { Mode } from "@perdure/test-support/mode";
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 interface Suite {
   readonly include: string | readonly string[];
@@ -13,8 +14,6 @@ interface Suite {
   readonly isolate?: false;
   /** Prepares all files. */
   readonly globalSetup?: string;
-  /** Projects of a lower order run first; those of one order run together. */
-  readonly order?: number;
 }
 
 /**
@@ -57,6 +56,30 @@ const ON_BOTH_STORES = [
   ...["messages/*", "flow/*", "failures/!(full-disk)", "runs/*", "inline/*", "api/!(stream|fuzz|search)"],
   ...["in-process/*", "postgres/conformance"],
 ];
+
+/** The files that take longest, the slowest first. */
+const SLOWEST = [
+  ...["create-perdure/test/projects", "e2e/test/inline-model", "frameworks/nextjs", "e2e/test/chaos"],
+  ...["postgres/takeover", "examples/node/test/main", "e2e/test/commands", "packages/packages"],
+  ...["e2e/test/failures-kill", "e2e/test/docs", "e2e/test/rollback-states", "frameworks/nuxt"],
+];
+
+/**
+ * Begins with the slowest files, so that none of them runs alone at the end, and ends with the projects whose files share
+ * modules: these files are short, and those of one project stay together.
+ */
+class SlowestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    return sorted.sort((one, other) => rank(one) - rank(other));
+  }
+}
+
+function rank({ moduleId, project }: TestSpecification): number {
+  if (!project.config.isolate) return SLOWEST.length + 1;
+  const at = SLOWEST.findIndex((name) => moduleId.endsWith(`${name}.test.ts`));
+  return at < 0 ? SLOWEST.length : at;
+}
 
 const suites: Readonly<Record<string, Suite>> = {
   core: {
@@ -113,22 +136,21 @@ const suites: Readonly<Record<string, Suite>> = {
     globalSetup: POSTGRES_SERVER,
   },
   tools: { include: "tools/**/*.test.ts", exclude: "tools/packages/**" },
-  packages: { include: "tools/packages/*.test.ts", order: 1 },
-  site: { include: "site/test/*.test.ts", order: 1 },
-  projects: { include: "packages/create-perdure/test/projects.test.ts", order: 1 },
-  nextjs: { include: NEXTJS, globalSetup, order: 2 },
+  packages: { include: "tools/packages/*.test.ts" },
+  site: { include: "site/test/*.test.ts" },
+  projects: { include: "packages/create-perdure/test/projects.test.ts" },
+  nextjs: { include: NEXTJS, globalSetup },
   frameworks: {
     include: "conformance/frameworks/*.test.ts",
     exclude: NEXTJS,
     globalSetup,
-    order: 2,
   },
 };
 
 /** `pnpm vitest --project core` runs one of them. */
 export const PROJECTS: readonly string[] = Object.keys(suites);
 
-const projects = Object.entries(suites).map(([name, { include, exclude, mode, store, order, ...how }]) => ({
+const projects = Object.entries(suites).map(([name, { include, exclude, mode, store, ...how }]) => ({
   test: {
     name,
     include: [include].flat(),
@@ -136,7 +158,6 @@ const projects = Object.entries(suites).map(([name, { include, exclude, mode, st
     testTimeout: TIMEOUT,
     hookTimeout: TIMEOUT,
     env: { TEST_MODE: mode ?? "inline", TEST_STORE: store ?? "sqlite" },
-    sequence: { groupOrder: order ?? 0 },
     expect: { poll: { timeout: POLL_TIMEOUT } },
     ...how,
   },
@@ -147,8 +168,9 @@ export default defineConfig({
     // The console shows the output of tests that fail.
     silent: "passed-only",
     slowTestThreshold: 10_000,
-    // Vitest's default keeps one core for itself. It has little to do, and many tests wait for processes.
-    maxWorkers: availableParallelism(),
+    // Vitest's default keeps one core for itself. It has little to do, and many tests wait for processes, leases and browsers.
+    maxWorkers: availableParallelism() + 1,
+    sequence: { sequencer: SlowestFirst },
     projects,
   },
 });

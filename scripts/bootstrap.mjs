@@ -26,7 +26,7 @@ function install() {
   // An installation of everything stays one: it must not lose what the demo doesn't need.
   const whole = !demo || installedState()?.filteredInstall === false;
   const { packageManager, dependencies } = readJson(join(ROOT, "package.json"));
-  const what = whole ? "all tools and runtimes, about 1.8 GB" : "what the demo needs, about 200 MB";
+  const what = whole ? "all tools and runtimes, about 2 GB" : "what the demo needs, about 200 MB";
   say(`Installing ${packageManager}, Node ${dependencies.node} and ${what} …`);
   const start = performance.now();
   const args = ["--dir", ROOT, "install", "--frozen-lockfile", ...(whole ? [] : DEMO)];

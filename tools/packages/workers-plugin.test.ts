@@ -28,23 +28,24 @@ const FILES = {
     });`,
   "worker.js": `
     import { serve } from "@perdure/adapters/cloudflare";
+    import { env } from "cloudflare:workers";
 
     export const order = serve(async (context) => {
       const { id } = context.requestPayload;
       const charge = await context.run("charge", () => "charge-" + id);
       await context.sleep("wait for the van", "3d");
-      await context.run("ship", () => context.env.PARCELS.put(id, charge));
+      await context.run("ship", () => env.PARCELS.put(id, charge));
       return charge;
     });
 
     export default order;`,
   "order.test.js": `
-    import { env } from "cloudflare:test";
+    import { env } from "cloudflare:workers";
     import { testEngine } from "@perdure/test";
     import { expect, it } from "vitest";
     import { order } from "./worker.js";
 
-    const setUp = () => testEngine({ workflows: { "/order": order }, env, timeout: 60 });
+    const setUp = () => testEngine({ workflows: { "/order": order }, timeout: 60 });
 
     it("runs in workerd", () => {
       expect(navigator.userAgent).toBe("Cloudflare-Workers");

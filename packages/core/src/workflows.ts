@@ -86,7 +86,7 @@ export function serveMany(
   const siblings = new Map<object, string>();
   for (const [key, workflow] of Object.entries(workflows)) {
     if (key === "" || /[/?#]/.test(key)) {
-      throw new TypeError(`A workflow's key is the last segment of its URL; got ${JSON.stringify(key)}.`);
+      throw mustBe("A workflow's key", "the last segment of its URL", key);
     }
     if (!("toHandler" in Object(workflow)))
       throw mustBe(`The workflow "${key}"`, "a result of createWorkflow", workflow);

@@ -129,6 +129,77 @@ describe("an unknown option", () => {
   });
 });
 
+describe("headers that aren't a plain object", () => {
+  class OwnHeaders {
+    readonly #all = new Map([["x", "1"]]);
+    get(name: string): string | undefined {
+      return this.#all.get(name);
+    }
+  }
+  const WRONG: readonly (readonly [string, unknown])[] = [
+    ["[object Headers]", new Headers({ x: "1" })],
+    ["[object Map]", new Map([["x", "1"]])],
+    ["[object Array]", [["x", "1"]]],
+    ["[object URLSearchParams]", new URLSearchParams("x=1")],
+    ["[object Object]", new OwnHeaders()],
+    ["[object String]", "x: 1"],
+    ["[object Null]", null],
+    ["[object Number]", 1],
+  ];
+  const complaint = (got: string): string => `headers must be a plain object; got "${got}".`;
+  const sibling: Workflow = createWorkflow(() => 1);
+
+  it.each(WRONG)("are refused by the client, and nothing is sent: %s", async (got, headers) => {
+    const client = new Client({ baseUrl: recorder().url, token: "t" });
+    const settings = plain({ baseUrl: url, token: "t", headers });
+    expect(() => new Client(settings)).toThrow(new TypeError(complaint(got)));
+    const options = plain({ url, headers, cron: "* * * * *" });
+    await expect(client.schedules.create(options)).rejects.toThrow(complaint(got));
+    await expect(client.trigger(plain({ url, headers }))).rejects.toThrow(complaint(got));
+    await expect(client.trigger(plain([{ url }, { url, headers }]))).rejects.toThrow(TypeError);
+    expect(recorder().requests).toEqual([]);
+  });
+
+  it.each(WRONG)("are refused before a step begins: %s", async (got, headers) => {
+    const steps: WorkflowFunction[] = [
+      (c) => c.call("x", plain({ url, headers })),
+      (c) => c.call("x", plain({ workflow: sibling, headers })),
+      (c) => c.invoke("x", plain({ workflow: sibling, headers })),
+      (c) => c.api.resend.call("x", plain({ token: "t", body: {}, headers })),
+    ];
+    for (const workflow of steps) {
+      const { body } = await deliver(open(recorder(), workflow), []);
+      expect(body.message).toContain(`headers of step "x" must be a plain object; got "${got}".`);
+    }
+    expect(recorder().requests).toEqual([]);
+  });
+
+  it("may have no prototype, and come from another realm", async () => {
+    const { runInNewContext } = await import("node:vm");
+    const client = new Client({ baseUrl: recorder().url, token: "t" });
+    const given = [
+      Object.assign(Object.create(null), { X: "1" }),
+      runInNewContext("({ X: '1' })"),
+      Object.freeze({ X: "1" }),
+    ];
+    for (const headers of given) await client.trigger({ url, headers }).catch(() => undefined);
+    const sent = recorder().requests.map(({ body }) => JSON.stringify(body));
+    expect(sent).toHaveLength(given.length);
+    for (const text of sent) expect(text).toContain("upstash-forward-x");
+  });
+
+  it("of a provider's request replace the provider's own", async () => {
+    const headers = { Authorization: "Bearer other" };
+    await deliver(
+      open(recorder(), (c) => c.api.resend.call("x", { token: "t", body: {}, headers })),
+      [],
+    );
+    const text = JSON.stringify(recorder().requests.map(({ body }) => body));
+    expect(text).toContain("Bearer other");
+    expect(text).not.toContain('Bearer t"');
+  });
+});
+
 describe("a promise in the place of a function", () => {
   it.each<[string, (work: never) => WorkflowFunction]>([
     ["of a step's work", (work) => (context) => context.run("p", work)],

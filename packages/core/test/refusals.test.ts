@@ -88,18 +88,26 @@ function answerWith(status: number): void {
       : { status, body: { error: "it is larger than the 10 bytes that are allowed" } };
 }
 
-describe.each([400, 401, 403, 413])("an engine that refuses with %d", (status) => {
-  it.each(ASKED)("%s, refuses for good", async (_name, workflow, subject, step, records) => {
-    answerWith(status);
-    const answer = await deliver(withChild(workflow), records);
-    expect(answer.status).toBe(489);
-    expect(answer.headers.get("Upstash-NonRetryable-Error")).toBe("true");
-    const { message, ...body } = answer.body;
-    expect(message).toContain(`The engine at ${recorder().url} answers ${status} to ${subject} `);
-    expect(message).toContain(": it is larger than the 10 bytes that are allowed");
-    expect(body).toMatchObject({ error: "WorkflowError", ...(step ? { step: { name: step } } : {}) });
-  });
-});
+// The last ones are of a server that is no engine.
+describe.each([400, 401, 403, 413, 301, 302, 308, 404, 405, 410])(
+  "an engine that refuses with %d",
+  (status) => {
+    // For these, 404 says that the run is over.
+    const asked = ASKED.filter(
+      ([name]) => status !== 404 || !["the workflow's result", "a cancellation"].includes(name),
+    );
+    it.each(asked)("%s, refuses for good", async (_name, workflow, subject, step, records) => {
+      answerWith(status);
+      const answer = await deliver(withChild(workflow), records);
+      expect(answer.status).toBe(489);
+      expect(answer.headers.get("Upstash-NonRetryable-Error")).toBe("true");
+      const { message, ...body } = answer.body;
+      expect(message).toContain(`The engine at ${recorder().url} answers ${status} to ${subject} `);
+      expect(message).toContain(": it is larger than the 10 bytes that are allowed");
+      expect(body).toMatchObject({ error: "WorkflowError", ...(step ? { step: { name: step } } : {}) });
+    });
+  },
+);
 
 describe("an engine that refuses", () => {
   it("the answer to a call, refuses it for good", async () => {
@@ -123,6 +131,23 @@ describe("an engine that refuses", () => {
       body: { message: expect.stringMatching(/no such destination.*the result of step "one"/) },
     });
   });
+
+  it.each(ASKED)(
+    "%s, with a page of another server, refuses it for good",
+    async (name, workflow, subject, _step, records) => {
+      recorder().answer = ({ method }) =>
+        method === "GET" ? { body: entries("{}", []) } : { text: "<h1>It works!</h1>" };
+      const answer = await deliver(withChild(workflow), records);
+      // The runtime reads only the status of these answers.
+      if (["a wait", "the workflow's result", "a cancellation"].includes(name))
+        expect(answer.status).toBe(200);
+      else {
+        expect(answer.status).toBe(489);
+        expect(answer.body.message).toMatch(/It works!.*isn't JSON/);
+        expect(answer.body.message).toContain(subject);
+      }
+    },
+  );
 
   it("says how large the request was, and what to do", async () => {
     answerWith(413);

@@ -102,7 +102,7 @@ describe.each(PROJECTS)("a project with $framework and $useCase", ({ framework, 
         .toBe(200);
       const engine = { ...env, PERDURE_URL: `http://127.0.0.1:${enginePort}` };
       // The approval and the onboarding take days: they only start here.
-      const wait = useCase === "order" ? " --wait 40s" : "";
+      const wait = useCase === "order" ? " --wait 2m" : "";
       const trigger = `pnpm exec perdure trigger http://localhost:${port}/${useCase} --body @payload.json${wait}`;
       const said = await project.run(trigger, engine);
       if (useCase === "order") expect(said).toContain('"parcel": "parcel_7"');

@@ -55,10 +55,10 @@ export class RunWaiter {
   /** Waits for several runs under one time limit, a few at a time. @param end as {@link deadlineOf} */
   async waitForAll(runIds: readonly string[], options: WaitForRun, end: number): Promise<EndedRun[]> {
     const runs: EndedRun[] = [];
-    const left = [...runIds.entries()];
+    // One iterator for all: each run is taken from it once.
+    const left = runIds.entries();
     const waitInTurn = async (): Promise<void> => {
-      for (let next = left.shift(); next; next = left.shift())
-        runs[next[0]] = await this.wait(next[1], options, end);
+      for (const [at, runId] of left) runs[at] = await this.wait(runId, options, end);
     };
     await Promise.all(Array.from({ length: MAX_WAITS }, waitInTurn));
     return runs;

@@ -60,8 +60,11 @@ export function createApi(connected: () => Http): CallApi {
 /** The remedy for what is too large for the engine, behind the reason. */
 export const SEND_LESS = ". Send less, or store the data elsewhere.";
 
-/** Statuses that a retry of the same request would get again. */
-const FINAL_STATUSES = [400, 401, 403, 412, 413, 414, 422, 431];
+/**
+ * Statuses below 500 that a retry of the same request may not get again. Every other one is final: the engine refuses the
+ * request, or the URL leads to another server, which redirects it, knows no such path, or answers with a page.
+ */
+const PASSING_STATUSES = [408, 409, 425, 429];
 
 /** Statuses of requests that are too large. */
 const SIZE_STATUSES = [413, 414, 431];
@@ -75,7 +78,7 @@ function engineError(http: Http, call: string, cause: unknown, subject?: string)
     const message = `${engine} can't be reached for ${call}: ${unreachableReason(cause)}. Start one with "npx perdure dev", or set ${url}.`;
     return new WorkflowError("engine_unreachable", message, { cause });
   }
-  const refused = FINAL_STATUSES.includes(status) ? subject : undefined;
+  const refused = status < 500 && !PASSING_STATUSES.includes(status) ? subject : undefined;
   const isWrongEngine = status === 401 || status === 403;
   const remedy = isWrongEngine
     ? `. Set ${token} and ${url} to those of the engine.`

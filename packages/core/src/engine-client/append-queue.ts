@@ -1,6 +1,6 @@
 import { isHistory } from "../protocol/history.ts";
 import type { InlineAnswer, InlineAppend, InlineNews } from "../protocol/inline.ts";
-import { isList } from "../util/check.ts";
+import { describeValue, isList } from "../util/check.ts";
 import { WorkflowError } from "../util/errors.ts";
 import { withTimeout } from "../util/timeout.ts";
 import { type CallApi, isStatus, SEND_LESS } from "./api.ts";
@@ -58,13 +58,11 @@ async function sendTogether(callApi: CallApi, batch: readonly QueuedAppend[]): P
       else reject(unusable(answer));
     });
   } catch (error) {
+    const tooLarge = isStatus(error, 413);
     for (const { resolve, reject } of batch) {
       // Alone in its request, it is what the engine refuses.
-      const alone = batch.length === 1;
-      if (alone && isStatus(error, 413))
-        resolve({ error: "refused", message: refusalReason(error.cause) + SEND_LESS });
-      else if (alone && isStatus(error, 400))
-        resolve({ error: "refused", message: refusalReason(error.cause) });
+      if (batch.length === 1 && (tooLarge || isStatus(error, 400)))
+        resolve({ error: "refused", message: refusalReason(error.cause) + (tooLarge ? SEND_LESS : "") });
       else reject(error);
     }
   }
@@ -99,6 +97,6 @@ function isNews(value: unknown): value is InlineNews {
 }
 
 function unusable(answer: unknown): WorkflowError {
-  const message = `The engine's answer to an append can't be used: ${JSON.stringify(answer)?.slice(0, 200)}`;
+  const message = `The engine's answer to an append can't be used: ${describeValue(answer)}`;
   return new WorkflowError("engine_refused", message);
 }

@@ -1,6 +1,7 @@
 import * as HEADER from "../protocol/header-names.ts";
 import type { InlineMessage } from "../protocol/inline.ts";
 import type { Message } from "../protocol/message.ts";
+import { describeValue } from "../util/check.ts";
 import { WorkflowError } from "../util/errors.ts";
 import { VERSION } from "../util/version.ts";
 import { createApi } from "./api.ts";
@@ -73,6 +74,6 @@ const NO_RECEIPT = "the answer has no { messageId } for it";
 function toReceipt(answer: unknown, message: Message): Receipt | WorkflowError {
   const { messageId, deduplicated, error } = Object(answer) as Partial<Receipt> & { error?: unknown };
   if (typeof messageId === "string") return { messageId, deduplicated: deduplicated === true };
-  const reason = typeof error === "string" ? error : JSON.stringify(answer);
+  const reason = typeof error === "string" ? error : describeValue(answer);
   return new WorkflowError("engine_refused", `The engine refuses the message for ${message.url}: ${reason}`);
 }

@@ -83,7 +83,7 @@ interface EngineOptions {
 function missingToken(name: string, urlName: string): WorkflowError {
   return new WorkflowError(
     "missing_token",
-    `There is no token for the engine. Set ${name} (and ${urlName}), or PERDURE_DEV=1 for a local one.`,
+    `There is no token for the engine. Set ${name} (and ${urlName}), or PERDURE_DEV=1 in development.`,
   );
 }
 

@@ -12,7 +12,7 @@ import { isProtocolHeader } from "../protocol/token.ts";
 import { warnOnce } from "../util/console.ts";
 import { type DeliveryContext, loadHistory, userHeaders } from "./delivery-context.ts";
 
-const UNSIGNED = "An unsigned start chooses the host of its run. Set `url`, `baseUrl` or `allowedHosts`.";
+const UNSIGNED = "An unsigned start chooses its run's host. Set `url`, `baseUrl` or `allowedHosts`.";
 
 /** Asks the engine to start a run with the request's payload. Runs no user code. */
 export async function start(ctx: DeliveryContext<Start>): Promise<Outcome> {

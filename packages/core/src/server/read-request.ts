@@ -62,7 +62,7 @@ function forwardedUrl({ url, headers }: Request): URL {
 
 async function readBody(request: Request, limit: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
   if (request.bodyUsed) {
-    throw new TypeError("The request's body was read before. Pass an unread request, or a clone.");
+    throw new TypeError("The body was read before. Pass an unread request.");
   }
   if (!request.body) return new Uint8Array();
   // A too large Content-Length is enough to refuse; a small one proves nothing.

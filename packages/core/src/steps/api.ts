@@ -55,24 +55,12 @@ export function resend<Result>(name: string, settings: ResendSettings): Step<Cal
 function post<Result>(
   name: string,
   url: string,
-  {
-    token,
-    body,
-    headers,
-    method = "POST",
-    ...options
-  }: Options & { readonly token: string; readonly body: unknown },
+  { token, body, method = "POST", ...options }: Options & { readonly token: string; readonly body: unknown },
   own: Record<string, string>,
 ): Step<CallResponse<Result>> {
   checkNonEmptyString("token", token);
   const text = serialize(body, `The body of step "${name}"`);
-  return call(name, {
-    ...options,
-    url,
-    method,
-    headers: { "Content-Type": "application/json", ...own, ...headers },
-    body: text,
-  });
+  return call(name, { ...options, url, method, body: text }, { "Content-Type": "application/json", ...own });
 }
 
 function checkOperation(given: string, known: string): void {

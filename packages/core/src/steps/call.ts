@@ -27,10 +27,15 @@ export interface CallWorkflow<Payload = unknown>
   readonly body?: ChildPayload<Payload>;
 }
 
-/** The engine makes the request and records the answer, whatever its status. */
+/**
+ * The engine makes the request and records the answer, whatever its status.
+ *
+ * @param own headers that the request's own replace
+ */
 export function call<Body>(
   name: string,
   request: (CallRequest | CallWorkflow) & RollbackOptions<CallResponse<Body>>,
+  own: Readonly<Record<string, string>> = {},
 ): Step<CallResponse<Body>> {
   checkOptions(
     `step "${name}"`,
@@ -46,7 +51,7 @@ export function call<Body>(
     options,
     toEngineRequest: (place) => {
       const target = plain ?? startOf(name, request as CallWorkflow, place);
-      const headers = { ...place.outgoing, ...target.headers };
+      const headers = { ...place.outgoing, ...own, ...target.headers };
       return { message: callMessage(place, name, { ...target, headers }) };
     },
   };

@@ -1,3 +1,5 @@
+import { mustBe, tagOf } from "./check.ts";
+
 type NamesIn<List extends string> = List extends `${infer Name} ${infer Others}`
   ? Name | NamesIn<Others>
   : List;
@@ -11,7 +13,7 @@ type AllNames<Options, List extends string> = [keyof Options, NamesIn<List>] ext
   : { readonly differing: Exclude<keyof Options, NamesIn<List>> | Exclude<NamesIn<List>, keyof Options> };
 
 /**
- * Rejects unknown options, for callers in JavaScript. An option that is `undefined` counts as absent.
+ * Rejects unknown options, for callers in JavaScript, and headers that aren't a plain object. An option that is `undefined` counts as absent.
  *
  * @param owner the function with the options, in the error
  * @param known the names of all options, separated by spaces
@@ -29,7 +31,14 @@ export function checkOptions<Options, List extends string>(
 ): void {
   const names = known.split(" ");
   for (const [name, value] of Object.entries(Object(options))) {
-    if (value === undefined || names.includes(name)) continue;
+    if (value === undefined) continue;
+    if (names.includes(name)) {
+      // A `Headers`, a `Map` or a list of pairs would count as no headers. A plain object's prototype is null, or the
+      // last one of its realm.
+      if (name === "headers" && Object.getPrototypeOf(Object.getPrototypeOf(value ?? 0) ?? Object.prototype))
+        throw mustBe(name, "a plain object", tagOf(value));
+      continue;
+    }
     const [nearest] = names.sort((a, b) => distance(name, a) - distance(name, b));
     throw new TypeError(`Unknown option "${name}" of ${owner}. Did you mean "${nearest}"?`);
   }
@@ -38,11 +47,8 @@ export function checkOptions<Options, List extends string>(
 /** Counts the characters to add and to remove, without regard to order and case. */
 function distance(from: string, to: string): number {
   let rest = to.toLowerCase();
-  let missing = 0;
   for (const character of from.toLowerCase()) {
-    const left = rest.replace(character, "");
-    if (left === rest) missing++;
-    rest = left;
+    rest = rest.includes(character) ? rest.replace(character, "") : `${rest}+`;
   }
-  return missing + rest.length;
+  return rest.length;
 }

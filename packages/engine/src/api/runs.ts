@@ -1,5 +1,4 @@
 import { checkOptions, type Duration, type HistoryEntry, parseDuration } from "@perdure/core/protocol";
-import { createTimeSlices } from "../commands/time-slices.ts";
 import { bulkActions } from "../http/bulk.ts";
 import { numbers } from "../http/numbers.ts";
 import { runDetails } from "../http/run-details.ts";
@@ -10,6 +9,7 @@ import { waiting } from "../http/waiting.ts";
 import { workflowLogs } from "../http/workflow-logs.ts";
 import { EngineError } from "../rules/engine-error.ts";
 import type { BulkAction } from "../store/lists.ts";
+import { createTimeSlices } from "../store/time-slices.ts";
 import type { WaitLimits } from "../watch/run-ends.ts";
 import type { Answer } from "./answer.ts";
 import type { Caller } from "./caller.ts";

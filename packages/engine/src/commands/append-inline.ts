@@ -1,13 +1,13 @@
 import type { InlineAnswer } from "@perdure/core/protocol";
-import { groupBy } from "../queries/read.ts";
 import type { AppendInline } from "../rules/inline-append.ts";
 import type { Run, RunState } from "../rules/run.ts";
 import type { InProgress, RunLease } from "../rules/run-lease.ts";
 import * as inOrder from "../store/in-order.ts";
+import { repeatedKey } from "../store/tables/entries.ts";
 import { IS_LIVE, runOf } from "../store/tables/runs.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { noteInline } from "./hold-run.ts";
-import { insertInline, lockWithChildren } from "./insert-inline.ts";
+import { type HeldRun, insertInline, lockWithChildren } from "./insert-inline.ts";
 import { recordEndpoint } from "./record-endpoint.ts";
 
 /**
@@ -25,12 +25,11 @@ export async function appendInline(tx: Tx, appends: readonly AppendInline[]): Pr
   // Results need no further lock: the appends to different runs don't wait for each other.
   const isPlain = appends.every(({ entries }) => entries.every(({ kind }) => kind !== "ask"));
   if (!isPlain) return inOrder.map(appends, (append) => appendOne(tx, append));
-  const ofRuns = groupBy(appends, (append) => [append.lease.runId, append]);
-  const answers = new Map<AppendInline, InlineAnswer>();
-  await inOrder.mapSideBySide([...ofRuns.values()], (own) =>
-    inOrder.map(own, async (append) => answers.set(append, await appendOne(tx, append))),
+  return inOrder.mapByKey(
+    appends,
+    ({ lease }) => lease.runId,
+    (append) => appendOne(tx, append),
   );
-  return appends.map((append) => answers.get(append) as InlineAnswer);
 }
 
 /**
@@ -44,22 +43,34 @@ async function appendOne(
 ): Promise<InlineAnswer> {
   const { runId, createdAt, number } = lease;
   const inProgress: InProgress = { lease: number, steps: underWay };
-  const held = await tx.one<{ run: number; inline: number; last: number; capabilities: string | null }>(
+  const held = await tx.one<HeldRow>(
     sql`UPDATE run_leases SET in_progress = ${JSON.stringify(inProgress)}, invocation = ${invocation}
       WHERE run = (SELECT key FROM runs WHERE id = ${runId} AND created_at = ${createdAt} AND ${IS_LIVE})
         AND number = ${number} AND holder IS NOT NULL AND coalesce(invocation, ${invocation}) = ${invocation}
       RETURNING run, (SELECT inline FROM runs WHERE key = run_leases.run) AS inline,
         (SELECT capabilities FROM runs WHERE key = run_leases.run) AS capabilities,
-        (SELECT max(position) FROM entries WHERE run = run_leases.run) AS last`,
+        (SELECT max(position) FROM entries WHERE run = run_leases.run) AS last,
+        ${repeatedKey(
+          sql`run_leases.run`,
+          records.entries.map(({ key: record }) => record),
+          records.after,
+        )} AS repeated`,
   );
   if (!held) return refusal(tx, lease);
-  const { run: key, inline, last } = held;
+  const { run: key, inline, last, repeated } = held;
   if (inline === 0) await noteInline(tx, key, true);
   tx.count({ of: "inline", state: "appends", count: 1 });
   const whole = async (): Promise<Run> => (await runOf(tx, key)) as Run;
   if (capabilities !== undefined && capabilities !== held.capabilities)
     await recordEndpoint(tx, await whole(), { capabilities, identified: undefined });
-  return { news: await insertInline(tx, { key, id: runId, lease: number, whole }, last, records) };
+  return { news: await insertInline(tx, { key, id: runId, lease: number, last, repeated, whole }, records) };
+}
+
+/** The run that an append has found under its lease. */
+interface HeldRow extends Pick<HeldRun, "last" | "repeated"> {
+  readonly run: number;
+  readonly inline: number;
+  readonly capabilities: string | null;
 }
 
 async function refusal(tx: Tx, { runId, createdAt }: RunLease): Promise<InlineAnswer> {

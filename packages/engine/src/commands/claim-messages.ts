@@ -7,7 +7,7 @@ import type { Run } from "../rules/run.ts";
 import type { ClaimOrder } from "../store/claim-order.ts";
 import type { Claim, Claims } from "../store/claims.ts";
 import * as inOrder from "../store/in-order.ts";
-import { type ClaimedEntries, claimedEntries, history } from "../store/tables/entries.ts";
+import { type ClaimedEntries, claimedEntries, history, lastEntry } from "../store/tables/entries.ts";
 import { logState } from "../store/tables/logs.ts";
 import { isQueuePaused } from "../store/tables/queues.ts";
 import { CLAIMABLE_MESSAGES, type ClaimableRow, type MessageRow, toMessage } from "../store/tables/rows.ts";
@@ -49,23 +49,29 @@ export async function claimMessages(tx: Tx, order: ClaimOrder): Promise<Claims> 
   if (destinations) await releaseDeferred(tx, destinations, limit);
   const seen = new Set(destinations?.open.keys());
   const claims: Claim[] = [];
-  let locked = false;
+  let ranOut = false;
   for (let round = 0; round < MAX_ROUNDS && claims.length < limit; round++) {
     const wanted = limit - claims.length;
     const due = await tx.all<ClaimableRow>(
       sql`${CLAIMABLE_MESSAGES} WHERE due.at <= ${tx.now} ORDER BY due.at, due.message LIMIT ${wanted} ${SKIP_LOCKED}`,
     );
-    const free = await inOrder.filter(due, (message) => pass.take("run", message.run_id));
+    const locked = await inOrder.mapSideBySide(due, (message) => pass.take("run", message.run_id));
+    const free = due.filter((_, at) => locked[at]);
+    const admitted: ClaimableRow[] = [];
     for (const message of free) {
       if (!(await admits(tx, message, pass))) continue;
       const admission = destinations?.admit({ url: message.url, kind: message.kind });
       if (admission?.kind === "full") {
         await deferMessage(tx, message.seq, { destination: admission.destination, owner });
         seen.add(admission.destination);
-      } else claims.push(...(await take(tx, message, order)));
+      } else if (message.flow_key === null) admitted.push(message);
+      // Its key counts it before it admits another one.
+      else
+        claims.push(...(await takeAll(tx, admitted.splice(0), order)), ...(await take(tx, message, order)));
     }
-    locked = due.length < wanted;
-    if (locked || free.length < due.length) break;
+    claims.push(...(await takeAll(tx, admitted, order)));
+    ranOut = due.length < wanted;
+    if (ranOut || free.length < due.length) break;
   }
   if (claims.length === 0 && destinations)
     for (const destination of await deferredDestinations(tx)) seen.add(destination);
@@ -73,7 +79,7 @@ export async function claimMessages(tx: Tx, order: ClaimOrder): Promise<Claims> 
   const nextDue = earliest(times);
   const isDue = (time: number | null | undefined): boolean => typeof time === "number" && time <= tx.now;
   // A message that is due, and that the last round hasn't seen, has a row that another transaction has locked.
-  const passedOver = pass.passedOver || (locked && isDue(times.message));
+  const passedOver = pass.passedOver || (ranOut && isDue(times.message));
   const busy = claims.length === 0 && passedOver && isDue(nextDue);
   return { claims, nextDue, busy, destinations: await hasDeferred(tx, seen) };
 }
@@ -105,11 +111,25 @@ async function admits(tx: Tx, { seq, status, queue, flow_key }: MessageRow, pass
   return admitted;
 }
 
+/** Claims messages side by side, those of one run one after the other. @returns the claims, in the order of the messages */
+async function takeAll(tx: Tx, messages: readonly MessageRow[], order: ClaimOrder): Promise<Claim[]> {
+  const claims = await inOrder.mapByKey(
+    messages,
+    ({ run, seq }) => (run === null ? `message ${seq}` : run),
+    (message) => take(tx, message, order),
+  );
+  return claims.flat();
+}
+
 /** Claims a message. @returns nothing for a delivery that isn't needed, because another one holds its run */
 async function take(tx: Tx, found: MessageRow, { leaseUntil, owner = "" }: ClaimOrder): Promise<Claim[]> {
   const { seq } = found;
-  const run = await runOf(tx, found.run);
-  const offer: Offer = run && found.kind === "step" ? await offerLease(tx, found, run) : { kind: "plain" };
+  const isStep = found.run !== null && found.kind === "step";
+  const [run, last] = await Promise.all([
+    runOf(tx, found.run),
+    isStep ? lastEntry(tx, found.run) : undefined,
+  ]);
+  const offer: Offer = run && isStep ? offerLease(tx, found, { run, last }) : { kind: "plain" };
   if (offer.kind === "held") {
     // The invocation that holds the run learns of the entry by itself.
     await finishDelivery(tx, found);
@@ -130,6 +150,7 @@ async function take(tx: Tx, found: MessageRow, { leaseUntil, owner = "" }: Claim
       seq,
       messageId: row.id,
       runId: run?.id,
+      invoker: run?.invoker?.runId,
       fence: row.fence,
       queue,
       flowKey: row.flow_key,

@@ -3,8 +3,7 @@ import { toBytes } from "../rules/bytes.ts";
 import { excerptOf } from "../rules/event.ts";
 import { invokeRecord } from "../rules/invoke.ts";
 import type { Failure, MessageKind } from "../rules/message.ts";
-import type { RunEnd } from "../rules/run.ts";
-import { isLive, type Run } from "../rules/run.ts";
+import { type Invoker, isLive, type Run, type RunEnd } from "../rules/run.ts";
 import { setOutcome } from "../store/tables/due.ts";
 import { logStates } from "../store/tables/logs.ts";
 import type { MessageRow } from "../store/tables/rows.ts";
@@ -96,6 +95,8 @@ async function withdrawDeliveries(tx: Tx, run: number, end: RunOutcome): Promise
     sql`SELECT DISTINCT flow_key FROM due WHERE ${ofRun}`,
   );
   if (keys.length === 0) return;
+  // Before the rows of `due` that this deletes: a message's end, which has the key's lock, may change them.
+  await lockAll(tx, { flow: keys.map(({ flow_key }) => flow_key) });
   const calls = await logStates(tx, "CANCELLED", sql`${ofRun} AND kind = ${CALL}`);
   // The log of a run that failed or was cancelled shows its withdrawn messages.
   const deleteAfter = end.state === "RUN_SUCCESS" ? tx.now : null;
@@ -103,7 +104,6 @@ async function withdrawDeliveries(tx: Tx, run: number, end: RunOutcome): Promise
   if (end.state !== "RUN_SUCCESS") await markInFlight(tx, run);
   tx.send(sql`DELETE FROM due WHERE ${ofRun}`);
   tx.count({ of: "delivery", state: "CANCELLED", count: count - calls });
-  await lockAll(tx, { flow: keys.map(({ flow_key }) => flow_key) });
   for (const { flow_key } of keys) if (await releaseThrottled(tx, flow_key)) tx.wakeAt(tx.now);
 }
 
@@ -113,10 +113,18 @@ async function recordInInvoker(
   end: RunOutcome,
 ): Promise<void> {
   if (!invoker) return;
-  const row = await tx.one<{ parent: number | null }>(sql`SELECT parent FROM runs WHERE key = ${child}`);
-  const parent = row && (await runOf(tx, row.parent));
+  const parent = await lockInvoker(tx, child, invoker);
   if (!parent || !isLive(parent)) return;
   const { key, message, step } = invoker;
   const record = invokeRecord(invoker, { state: end.state, response: end.response });
   await recordStep(tx, parent, { key, message, step, body: toBytes(record), waitingSince: createdAt });
+}
+
+/** The run to which the end of a child goes: the one that invoked it, or the one that has resumed that. */
+async function lockInvoker(tx: Tx, child: number, invoker: Invoker): Promise<Run | undefined> {
+  const row = await tx.one<{ parent: number | null }>(sql`SELECT parent FROM runs WHERE key = ${child}`);
+  const parent = row && (await runOf(tx, row.parent));
+  if (!parent || parent.id === invoker.runId) return parent;
+  await tx.lock("run", parent.id);
+  return runOf(tx, parent.key);
 }

@@ -22,7 +22,7 @@ export interface RoomWaiters {
 
 /** The flow control keys that hold `search`, by key. */
 export async function listFlows(tx: Tx, search = ""): Promise<FlowControl[]> {
-  const rows = await tx.all<FlowRow>(
+  const rows = await tx.many<FlowRow>(
     sql`SELECT * FROM flows WHERE ${POSITION}(key, ${search}) > 0 ORDER BY key`,
   );
   return inOrder.map(rows, (row) => toFlow(tx, row));

@@ -2,7 +2,7 @@ import type { MessageKind } from "../rules/message.ts";
 import { STATUS } from "../rules/message-status.ts";
 import type { Run, RunState } from "../rules/run.ts";
 import { formatLease, inProgressUnder } from "../rules/run-lease.ts";
-import { FIRST_RECORD, lastEntry } from "../store/tables/entries.ts";
+import { FIRST_RECORD, type LastEntry } from "../store/tables/entries.ts";
 import type { MessageRow } from "../store/tables/rows.ts";
 import { sql, type Tx } from "../store/tx.ts";
 
@@ -17,6 +17,12 @@ export type Offer =
   /** The delivery carries the whole history and the right to append. */
   | { readonly kind: "lease"; readonly token: string; readonly entry: number };
 
+/** A run with the last entry of its history. */
+export interface OfferedRun {
+  readonly run: Run;
+  readonly last: LastEntry | undefined;
+}
+
 /**
  * Offers the right to append to a delivery that is being claimed, and takes it from all that had it before.
  *
@@ -27,10 +33,9 @@ export type Offer =
  * A run with a flow-control key isn't offered it: the key limits deliveries, and so it limits the run's steps only where
  * each step has a delivery of its own.
  */
-export async function offerLease(tx: Tx, { seq, entry }: MessageRow, run: Run): Promise<Offer> {
+export function offerLease(tx: Tx, { seq, entry }: MessageRow, { run, last }: OfferedRun): Offer {
   if (run.inline && run.holder !== undefined && run.holder !== seq) return { kind: "held" };
   if (run.awaitingConfiguration || run.config.flow) return { kind: "plain" };
-  const last = await lastEntry(tx, run.key);
   if (!last) return { kind: "plain" };
   const known = run.capabilities !== undefined || last.record === FIRST_RECORD;
   if (!run.inline && !(known && last.seq === entry)) return { kind: "plain" };

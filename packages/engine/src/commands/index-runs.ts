@@ -75,12 +75,12 @@ async function indexRun(tx: Tx, row: Row, room: number): Promise<number> {
     position = entry.position;
     if (size >= MAX_RUN_SIZE) continue;
     const words = wordsOf(textOf(entry, hidden));
-    size += await insertText(tx, row.key * PLACES + position, words);
+    size += insertText(tx, row.key * PLACES + position, words);
   }
   const own = await indexOwn(tx, row, { hidden, known: known.own });
   const ended = !isLive(row) && entries.length < room ? 1 : 0;
   if (entries.length > 0 || own !== known.own || ended === 1) {
-    await tx.run(
+    tx.send(
       sql`INSERT INTO search_runs (run, created_at, position, size, ended, own)
         VALUES (${row.key}, ${row.created_at}, ${position}, ${size}, ${ended}, ${own})
         ON CONFLICT (run) DO UPDATE SET created_at = excluded.created_at, position = excluded.position,
@@ -116,9 +116,9 @@ function textOf({ record, step, body }: EntryRow, hidden: boolean): string {
 }
 
 /** Stores the words of a text. @returns their size, in characters */
-async function insertText(tx: Tx, rowid: number, words: readonly string[]): Promise<number> {
+function insertText(tx: Tx, rowid: number, words: readonly string[]): number {
   if (words.length === 0) return 0;
-  await tx.run(sql`INSERT INTO search_texts (rowid, words) VALUES (${rowid}, ${new SearchedWords(words)})`);
+  tx.send(sql`INSERT INTO search_texts (rowid, words) VALUES (${rowid}, ${new SearchedWords(words)})`);
   return words.reduce((sum, word) => sum + word.length + 1, 0);
 }
 
@@ -150,8 +150,8 @@ async function indexOwn(
   );
   const text = [row.id, ...labels, result, ...errors].join(" ").slice(0, 2 * MAX_SEARCHED);
   const rowid = row.key * PLACES;
-  if (known !== "") await tx.run(sql`DELETE FROM search_texts WHERE rowid = ${rowid}`);
-  await insertText(tx, rowid, wordsOf(text));
+  if (known !== "") tx.send(sql`DELETE FROM search_texts WHERE rowid = ${rowid}`);
+  insertText(tx, rowid, wordsOf(text));
   return version;
 }
 
@@ -167,9 +167,9 @@ export async function unindexRuns(tx: Tx, keys: readonly number[]): Promise<void
   );
   for (const { run, position } of rows) {
     const places = Array.from({ length: position + 1 }, (_, place) => run * PLACES + place);
-    await tx.run(sql`DELETE FROM search_texts WHERE rowid IN (${numbers(places)})`);
+    tx.send(sql`DELETE FROM search_texts WHERE rowid IN (${numbers(places)})`);
   }
-  await tx.run(sql`DELETE FROM search_runs WHERE run IN (${numbers(keys)})`);
+  tx.send(sql`DELETE FROM search_runs WHERE run IN (${numbers(keys)})`);
 }
 
 /** Rows that one call looks at. */

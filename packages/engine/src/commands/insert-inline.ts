@@ -9,7 +9,13 @@ import { retryPolicy } from "../rules/policy.ts";
 import type { Run } from "../rules/run.ts";
 import { decideAttempt, readAttempt } from "../rules/step-attempt.ts";
 import * as inOrder from "../store/in-order.ts";
-import { entriesAfter, insertBareEntry, type PlacedEntry, toEntry } from "../store/tables/entries.ts";
+import {
+  entriesAfter,
+  insertBareEntry,
+  type PlacedEntry,
+  sendBareEntry,
+  toEntry,
+} from "../store/tables/entries.ts";
 import { lockAll, type Tx } from "../store/tx.ts";
 import { carryOut, messageOfAsk } from "./carry-out-ask.ts";
 import { openWebhook } from "./open-webhook.ts";
@@ -27,6 +33,10 @@ export interface HeldRun {
   readonly id: string;
   /** The number of the lease under which the invocation holds it. */
   readonly lease: number;
+  /** The position of the run's last entry. */
+  readonly last: number;
+  /** The key of one of the new entries that the history has at a position that the invocation knows; `null` for none. */
+  readonly repeated: string | null;
   /** Reads the rest of the run, which results don't need. */
   readonly whole: () => Promise<Run>;
 }
@@ -36,7 +46,6 @@ export interface HeldRun {
  * record that is there already changes nothing: an endpoint that didn't get the answer sends it again.
  *
  * @param run as it is in this transaction, held by the invocation
- * @param last the position of the run's last entry
  * @returns every entry behind `after`, in the order of the history. If another writer's record has the place of one of these,
  *   none of these is stored
  * @throws EngineError when the records can't be accepted: the caller must roll its transaction back
@@ -44,9 +53,9 @@ export interface HeldRun {
 export async function insertInline(
   tx: Tx,
   run: HeldRun,
-  last: number,
   { after, entries }: InlineEntries,
 ): Promise<InlineNews[]> {
+  const { last } = run;
   if (after > last) throw invalid("after", `expected ${last} at most, got ${after}`);
   const known = last > after ? await entriesAfter(tx, run.key, after) : [];
   const recorded = new Map(known.map((entry) => [entry.record, entry]));
@@ -57,9 +66,12 @@ export async function insertInline(
   };
   // All of the records or none.
   if (stored.some(isTaken)) return toNews(known, stored);
-  for (const one of stored) if (!recorded.has(one.entry.key)) await insertOrRefuse(tx, run, one);
-  const plain = known.length === 0 && entries.every(({ kind }) => kind !== "ask");
-  if (plain) return stored.map((one, own) => ownNews(own, one));
+  const asks = entries.some(({ kind }) => kind === "ask");
+  const keys = new Set(asks || run.repeated === null ? [] : [run.repeated]);
+  for (const one of stored) {
+    if (!recorded.has(one.entry.key)) await insertOrRefuse(tx, run, one, asks ? undefined : keys);
+  }
+  if (known.length === 0 && !asks) return stored.map((one, own) => ownNews(own, one));
   return toNews(await entriesAfter(tx, run.key, after), stored);
 }
 
@@ -91,27 +103,44 @@ async function toStored(tx: Tx, run: HeldRun, entry: NewInlineEntry): Promise<St
   };
 }
 
-/** @throws RecordRefused that names the record */
-async function insertOrRefuse(tx: Tx, run: HeldRun, stored: Stored): Promise<void> {
+/**
+ * @param keys the keys that the history has already; `undefined` where the engine's work may add others
+ * @throws RecordRefused that names the record
+ */
+async function insertOrRefuse(
+  tx: Tx,
+  run: HeldRun,
+  stored: Stored,
+  keys: Set<string> | undefined,
+): Promise<void> {
   try {
-    await insertEntry(tx, run, stored);
+    await insertEntry(tx, run, stored, keys);
   } catch (error) {
     const { entry } = stored;
     throw isRefusal(error) && entry.kind !== "attempt" ? new RecordRefused(entry, error) : error;
   }
 }
 
-async function insertEntry(tx: Tx, run: HeldRun, { entry, body }: Stored): Promise<void> {
+async function insertEntry(
+  tx: Tx,
+  run: HeldRun,
+  { entry, body }: Stored,
+  keys: Set<string> | undefined,
+): Promise<void> {
   const callType = entry.kind === "attempt" ? "attempt" : "step";
   const step = entry.kind === "attempt" ? entry.attempt.step.name : entry.record.stepName;
   const message = entry.kind === "ask" ? messageOfAsk(entry.ask) : newMessageId();
-  if (
-    !(await insertBareEntry(tx, run.key, { key: entry.key, callType, step, body, message, lease: run.lease }))
-  ) {
+  const bare = { key: entry.key, callType, step, body, message, lease: run.lease } as const;
+  const isNew = keys ? !keys.has(bare.key) : await insertBareEntry(tx, run.key, bare);
+  if (!isNew) {
     throw new EngineError(
       "conflict",
       `workflow run ${run.id} has the record ${entry.key} already, at a position that the invocation knows`,
     );
+  }
+  if (keys) {
+    keys.add(bare.key);
+    sendBareEntry(tx, run.key, bare);
   }
   switch (entry.kind) {
     case "ask":

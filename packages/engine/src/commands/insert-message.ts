@@ -28,9 +28,8 @@ export async function insertMessage(tx: Tx, message: NewMessage, owner: MessageO
   const { id, kind, url, flow, notBefore, createdAt, queue = null } = message;
   const { run = null, entry = null, source, awaits = null } = owner;
   if (queue !== null) {
+    // Messages of a queue are in the order of their keys, which is the order of their commits under its lock.
     await ensureQueue(tx, queue);
-    // Messages of a queue are in the order of their keys, which is the order of their commits from here on.
-    await tx.lock("queue", queue);
   }
   if (flow && (await configureFlow(tx, flow))) tx.wakeAt(createdAt);
   const { host, path } = placeOf(url);

@@ -1,4 +1,4 @@
-import { deadLetters } from "../queries/lists.ts";
+import { deadLetterRows, deadLetters } from "../queries/lists.ts";
 import type { DeadLetter, DeadLetterQuery, Page } from "../store/lists.ts";
 import { lockAll, type Tx } from "../store/tx.ts";
 
@@ -7,11 +7,11 @@ import { lockAll, type Tx } from "../store/tx.ts";
  * out of the queue, or acts on their runs.
  */
 export async function lockDeadLetters(tx: Tx, query: DeadLetterQuery): Promise<Page<DeadLetter>> {
-  const found = await deadLetters(tx, query);
-  if (found.items.length === 0) return found;
-  const dlqIds = found.items.map(({ dlqId }) => dlqId);
-  await lockAll(tx, { letter: dlqIds, run: found.items.map(({ run }) => run?.id) });
+  const { rows, next } = await deadLetterRows(tx, query);
+  if (rows.length === 0) return { items: [], next };
+  const dlqIds = rows.map(({ id }) => id);
+  await lockAll(tx, { letter: dlqIds, run: rows.map(({ run_id }) => run_id) });
   // Another transaction may have taken some of them before the locks.
   const { items } = await deadLetters(tx, { ...query, dlqIds, before: undefined });
-  return { items, next: found.next };
+  return { items, next };
 }

@@ -20,7 +20,7 @@ import { endWait } from "./end-wait.ts";
 export async function notifyEvent(tx: Tx, notification: EventNotification): Promise<NotifyResult> {
   const { eventId, data, runId, webhook } = notification;
   if (runId === undefined) {
-    const rows = await tx.all<WaiterRow & { readonly run_id: string | null }>(
+    const rows = await tx.many<WaiterRow & { readonly run_id: string | null }>(
       sql`${OPEN_WAITS_OF_RUNS} AND event = ${eventId} ORDER BY seq`,
     );
     await lockAll(tx, { run: rows.map(({ run_id }) => run_id) });

@@ -73,7 +73,7 @@ export async function planResume(
 
 /** Ids of steps for which the workflow has asked the engine. */
 async function asked(tx: Tx, run: number, entries: readonly OldEntry[]): Promise<string[]> {
-  const waits = await tx.all<{ record: string }>(sql`SELECT record FROM waiters WHERE run = ${run}`);
+  const waits = await tx.many<{ record: string }>(sql`SELECT record FROM waiters WHERE run = ${run}`);
   const calls = entries.filter(({ record }) => isKeyOf("call", record));
   return [...waits, ...calls].map(({ record }) => stepOfKey(record));
 }

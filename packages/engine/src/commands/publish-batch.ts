@@ -3,6 +3,7 @@ import { belongsToLiveRun, type Command, parseTrigger, type StartRun } from "../
 import { EngineError } from "../rules/engine-error.ts";
 import type { PublishRequest } from "../rules/new-message.ts";
 import type { Receipt } from "../store/receipt.ts";
+import { createTimeSlices } from "../store/time-slices.ts";
 import { acceptEach } from "./accept-each.ts";
 import {
   type PublishedMessages,
@@ -11,7 +12,6 @@ import {
   resolveRequest,
 } from "./publish-request.ts";
 import type { Store } from "./store.ts";
-import { createTimeSlices } from "./time-slices.ts";
 
 /** One request of a batch. */
 export interface BatchItem {

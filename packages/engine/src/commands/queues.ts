@@ -13,7 +13,7 @@ import { releaseThrottled } from "./release-throttled.ts";
 
 /** The queues, by name. */
 export async function listQueues(tx: Tx): Promise<Queue[]> {
-  const rows = await tx.all<QueueRow>(sql`SELECT * FROM queues ORDER BY name`);
+  const rows = await tx.many<QueueRow>(sql`SELECT * FROM queues ORDER BY name`);
   return inOrder.map(rows, (row) => toQueue(tx, row));
 }
 
@@ -47,7 +47,6 @@ export async function putQueue(
   limits: Pick<QueueLimits, "queues">,
 ): Promise<void> {
   await ensureQueue(tx, change.name, limits.queues);
-  await tx.lock("queue", change.name);
   const old = await queueOf(tx, change.name);
   const parallelism = change.parallelism ?? old?.parallelism ?? DEFAULT_PARALLELISM;
   await tx.run(

@@ -28,8 +28,10 @@ export async function releaseLeasesOf(driver: Driver, owner: string): Promise<bo
   });
   const leases = await driver.write((tx) =>
     tx.all<LeaseRow>(
-      sql`SELECT messages.seq, messages.id, runs.id AS run_id, due.fence, due.flow_key FROM due
-        JOIN messages ON messages.seq = due.message LEFT JOIN runs ON runs.key = due.run
+      sql`SELECT messages.seq, messages.id, runs.id AS run_id, due.fence, due.flow_key,
+          coalesce(due.queue, places.queue) AS queue
+        FROM due JOIN messages ON messages.seq = due.message LEFT JOIN runs ON runs.key = due.run
+          LEFT JOIN places ON places.message = due.place
         WHERE ${isOwn} AND due.status IN (${STATUS.delivering}, ${STATUS.withdrawn}) LIMIT ${MAX_FOUND}`,
     ),
   );
@@ -42,17 +44,20 @@ interface LeaseRow {
   readonly id: string;
   readonly run_id: string | null;
   readonly fence: number;
+  readonly queue: string | null;
   readonly flow_key: string | null;
 }
 
-function toLease({ seq, id, run_id, fence, flow_key }: LeaseRow): Lease {
-  return { seq, messageId: id, runId: run_id ?? undefined, fence, queue: null, flowKey: flow_key };
+function toLease({ seq, id, run_id, fence, queue, flow_key }: LeaseRow): Lease {
+  return { seq, messageId: id, runId: run_id ?? undefined, fence, queue, flowKey: flow_key };
 }
 
 /** Gives leases back without an attempt: their messages are due now. */
 export async function releaseLeases(tx: Tx, leases: readonly Lease[]): Promise<void> {
   await lockAll(tx, {
     run: leases.map(({ runId }) => runId),
+    // A queue that is being deleted leaves the messages alone that are being delivered.
+    queue: leases.map(({ queue }) => queue),
     flow: leases.map(({ flowKey }) => flowKey),
   });
   for (const lease of leases) {

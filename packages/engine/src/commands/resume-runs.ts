@@ -71,7 +71,7 @@ async function oldEntries(tx: Tx, run: number, most = Number.POSITIVE_INFINITY):
   const entries: OldEntry[] = [];
   for (let [last, isMore] = [0, true]; isMore; ) {
     const count = Math.min(ENTRIES_AT_ONCE, most - entries.length);
-    const rows = await tx.all<OldEntry>(
+    const rows = await tx.many<OldEntry>(
       sql`SELECT position, record, message, call_type, step, body, created_at FROM entries
         WHERE run = ${run} AND position > ${last} ORDER BY position LIMIT ${count}`,
     );
@@ -139,7 +139,7 @@ function isUndone(record: string, undone: ReadonlySet<number>): boolean {
 
 /** Passes the invoked runs on to the new run: a child that is still live isn't started a second time. */
 async function adoptChildren({ tx, run }: Resumption, old: Run, undone: ReadonlySet<number>): Promise<Run[]> {
-  const children = (await tx.all<RunRow>(sql`${RUNS} WHERE parent = ${old.key}`))
+  const children = (await tx.many<RunRow>(sql`${RUNS} WHERE parent = ${old.key} ORDER BY key`))
     .map(toRun)
     .filter(({ invoker }) => !invoker || !isUndone(invoker.key, undone));
   return await inOrder.map(children, async (child) => {

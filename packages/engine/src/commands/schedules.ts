@@ -11,14 +11,15 @@ import {
 } from "../rules/schedule.ts";
 import { isUrlGroupName, unknownDestination } from "../rules/url-group.ts";
 import { type ScheduleRow, scheduleOf, toSchedule } from "../store/tables/schedules.ts";
+import { mapInSlices } from "../store/time-slices.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { ensureQueue } from "./ensure-queue.ts";
 import { getUrlGroup } from "./url-groups.ts";
 
 /** The schedules, the oldest first. */
 export async function listSchedules(tx: Tx): Promise<Schedule[]> {
-  const rows = await tx.all<ScheduleRow>(sql`SELECT * FROM schedules ORDER BY key`);
-  return rows.map(toSchedule);
+  const rows = await tx.many<ScheduleRow>(sql`SELECT * FROM schedules ORDER BY key`);
+  return mapInSlices(rows, toSchedule);
 }
 
 /** Deletes a schedule. The messages that it has made go on. */

@@ -51,7 +51,9 @@ export async function settleDelivery(
   settings: SettleSettings,
 ): Promise<Settled> {
   if (lease.runId !== undefined) await lockWithChildren(tx, [lease.runId], entriesIn(settlement));
-  await lockAll(tx, { queue: [lease.queue], flow: [lease.flowKey] });
+  // The end of an invoked run is recorded in its invoker, whose deliveries may have the same key.
+  const invoker = lease.flowKey === null ? undefined : lease.invoker;
+  await lockAll(tx, { run: [invoker], queue: [lease.queue], flow: [lease.flowKey] });
   const held = await heldBy(tx, lease);
   if (!held) {
     const ended = await completeInFlight(tx, lease);

@@ -13,12 +13,12 @@ import {
 } from "../rules/settlement.ts";
 import { attemptKey, attemptPrefix, readAttempt } from "../rules/step-attempt.ts";
 import type { Settled } from "../store/claims.ts";
-import { insertBareEntry, lastEntry } from "../store/tables/entries.ts";
+import { insertBareEntry, repeatedKey } from "../store/tables/entries.ts";
 import { sql, type Tx } from "../store/tx.ts";
 import { failMessage, retryOrFail } from "./failed-attempt.ts";
 import { finishRun } from "./finish-run.ts";
 import { leaveRun, noteInline } from "./hold-run.ts";
-import { insertInline } from "./insert-inline.ts";
+import { type HeldRun, insertInline } from "./insert-inline.ts";
 import { finishDelivery, type StepDelivery } from "./step-delivery.ts";
 import { insertDelivery } from "./wake-run.ts";
 
@@ -120,14 +120,21 @@ async function storeRecords(
 ): Promise<readonly InlineNews[]> {
   // The engine's work may have its result at once.
   if (!run.inline) await noteInline(tx, run.key, true);
-  const last = await lastEntry(tx, run.key);
+  const { after, entries } = invocation;
+  const keys = entries.map(({ key }) => key);
+  const end = await tx.one<Pick<HeldRun, "last" | "repeated">>(
+    sql`SELECT coalesce(max(position), 0) AS last, ${repeatedKey(run.key, keys, after)} AS repeated
+      FROM entries WHERE run = ${run.key}`,
+  );
   const held = {
     key: run.key,
     id: run.id,
     lease: run.leaseNumber,
+    last: end?.last ?? 0,
+    repeated: end?.repeated ?? null,
     whole: async () => ({ ...run, inline: true }),
   };
-  return insertInline(tx, held, last?.position ?? 0, invocation);
+  return insertInline(tx, held, invocation);
 }
 
 /**

@@ -5,6 +5,7 @@ import {
   type UrlGroupChange,
   type UrlGroupLimits,
 } from "../rules/url-group.ts";
+import { mapInSlices } from "../store/time-slices.ts";
 import { sql, type Tx } from "../store/tx.ts";
 
 interface UrlGroupRow {
@@ -16,7 +17,7 @@ interface UrlGroupRow {
 }
 
 export async function listUrlGroups(tx: Tx): Promise<UrlGroup[]> {
-  return (await tx.all<UrlGroupRow>(sql`SELECT * FROM url_groups ORDER BY name`)).map(toUrlGroup);
+  return mapInSlices(await tx.many<UrlGroupRow>(sql`SELECT * FROM url_groups ORDER BY name`), toUrlGroup);
 }
 
 export async function getUrlGroup(tx: Tx, name: string): Promise<UrlGroup | undefined> {

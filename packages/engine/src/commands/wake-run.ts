@@ -22,7 +22,8 @@ const STEP: MessageKind = "step";
 export async function wakeRun(tx: Tx, run: Run): Promise<void> {
   if (run.holder !== undefined) return;
   const next = await tx.one<{ message: number; status: DueStatus; at: number | null }>(
-    sql`SELECT message, status, at FROM due WHERE run = ${run.key} AND kind = ${STEP} AND ${IS_UNFINISHED} LIMIT 1`,
+    sql`SELECT message, status, at FROM due WHERE run = ${run.key} AND kind = ${STEP} AND ${IS_UNFINISHED}
+      ORDER BY message LIMIT 1`,
   );
   if (!next) {
     await insertDelivery(tx, run, tx.now);

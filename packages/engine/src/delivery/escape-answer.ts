@@ -1,7 +1,7 @@
-import { createTimeSlices } from "../commands/time-slices.ts";
 import { bodyOf, escapeBody } from "../rules/call-record.ts";
 import type { Settlement } from "../rules/settlement.ts";
 import type { Claim } from "../store/claims.ts";
+import { createTimeSlices } from "../store/time-slices.ts";
 import type { MemoryReservation } from "./memory-budget.ts";
 
 /** Bytes of an answer that the store escapes itself, within its transaction. */

@@ -8,6 +8,7 @@ import type {
   DeadLetterGroup,
   DeadLetterQuery,
 } from "../store/lists.ts";
+import { mapInSlices } from "../store/time-slices.ts";
 import { MESSAGE_FILTERS, ORDER, toMessageFilter, toOrder } from "./filters.ts";
 import { json, optional } from "./json.ts";
 import {
@@ -119,7 +120,7 @@ function listed(ofRuns: boolean) {
       answers: { 200: z.object({ messages: z.array(deadLetter), ...cursor }) },
       async handle({ query }, { store }) {
         const { items, next } = await store.deadLetters(toDeadLetterQuery(query, ofRuns));
-        return { messages: items.map(deadLetterView), ...toCursor(next) };
+        return { messages: await mapInSlices(items, deadLetterView), ...toCursor(next) };
       },
     }),
     DELETE: route({

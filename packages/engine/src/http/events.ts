@@ -3,6 +3,7 @@ import { z } from "zod";
 import { URL_TEXT } from "../rules/destination.ts";
 import { ID, toEventId } from "../rules/field.ts";
 import { parseWait } from "../rules/wait.ts";
+import { mapInSlices } from "../store/time-slices.ts";
 import type { NotifyResult, Waiting } from "../store/waits.ts";
 import { json, raw } from "./json.ts";
 import { decode } from "./parameters.ts";
@@ -87,7 +88,8 @@ export const events = {
       path: "/v2/waiters/{eventId}",
       params,
       answers: { 200: z.array(waiter) },
-      handle: async ({ params: { eventId: id } }, { store }) => (await store.waiters(id)).map(toWaiter),
+      handle: async ({ params: { eventId: id } }, { store }) =>
+        mapInSlices(await store.waiters(id), toWaiter),
     }),
   },
 } satisfies Routes;
@@ -96,8 +98,10 @@ export const events = {
  * Shows the steps that got an event. A run that has ended or never existed has no such steps. That is no
  * error, because the sender can't know it.
  */
-export function notifiedView(result: NotifyResult): (NotifyResponse & Output<typeof notified>)[] {
-  return result.kind === "delivered" ? result.waiters.map(toAnswer) : [];
+export async function notifiedView(
+  result: NotifyResult,
+): Promise<(NotifyResponse & Output<typeof notified>)[]> {
+  return result.kind === "delivered" ? mapInSlices(result.waiters, toAnswer) : [];
 }
 
 function eventIdIn(segment: string): string {

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { type FlowChange, type FlowControl, toPin } from "../rules/flow-control.ts";
 import { GLOBAL_KEY, toShownKey } from "../rules/global-flow.ts";
 import { NAME } from "../rules/name.ts";
+import { mapInSlices } from "../store/time-slices.ts";
 import { flag, named, positive, text } from "./parameters.ts";
 import { type Output, type Parameter, type Routes, route } from "./route.ts";
 import { done, seconds, unixTime } from "./schemas.ts";
@@ -36,7 +37,7 @@ export const flows = {
       summary: "List the keys of flow control",
       query: { search: text },
       answers: { 200: z.array(flowControl) },
-      handle: async ({ query: { search } }, service) => (await service.flows.list(search)).map(toView),
+      handle: async ({ query: { search } }, service) => mapInSlices(await service.flows.list(search), toView),
     }),
   },
   "/v2/flowControl/:key": {

@@ -1,3 +1,6 @@
+import * as inOrder from "../store/in-order.ts";
+import { createTimeSlices, type YieldPoint } from "../store/time-slices.ts";
+
 /** Stands for a hidden body. */
 export const HIDDEN = "[hidden]";
 
@@ -39,15 +42,20 @@ const HEADERS: ReadonlySet<string> = new Set([
   "timeoutHeaders",
 ]);
 
-/** Replaces the bodies and the texts of errors in an answer by {@link HIDDEN}, and leaves out the headers. */
-export function hidePayloads(shown: unknown): unknown {
-  if (Array.isArray(shown)) return shown.map(hidePayloads);
+/**
+ * Replaces the bodies and the texts of errors in an answer by {@link HIDDEN}, and leaves out the headers.
+ *
+ * @param pause lets other requests run between the parts of a large answer
+ */
+export async function hidePayloads(shown: unknown, pause: YieldPoint = createTimeSlices()): Promise<unknown> {
   if (typeof shown !== "object" || shown === null) return shown;
-  return Object.fromEntries(
-    Object.entries(shown).map(([name, value]) => {
-      if (BODIES.has(name) || (name === "error" && typeof value === "string")) return [name, HIDDEN];
-      if (HEADERS.has(name)) return [name, {}];
-      return [name, hidePayloads(value)];
-    }),
-  );
+  await pause();
+  if (Array.isArray(shown)) return inOrder.map(shown, (item) => hidePayloads(item, pause));
+  const fields: [string, unknown][] = [];
+  for (const [name, value] of Object.entries(shown)) {
+    if (BODIES.has(name) || (name === "error" && typeof value === "string")) fields.push([name, HIDDEN]);
+    else if (HEADERS.has(name)) fields.push([name, {}]);
+    else fields.push([name, await hidePayloads(value, pause)]);
+  }
+  return Object.fromEntries(fields);
 }

@@ -1,4 +1,4 @@
-import { createTimeSlices } from "../commands/time-slices.ts";
+import { createTimeSlices } from "../store/time-slices.ts";
 
 /** The engine writes an answer with more characters than `LARGE` in slices of about `SLICE` characters. */
 const LARGE = 256 * 1024;

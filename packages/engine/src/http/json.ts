@@ -1,7 +1,7 @@
 import type { z } from "zod";
-import { createTimeSlices, type YieldPoint } from "../commands/time-slices.ts";
 import { EngineError, invalid } from "../rules/engine-error.ts";
 import { messageOf } from "../rules/thrown.ts";
+import { createTimeSlices, type YieldPoint } from "../store/time-slices.ts";
 import { type Fault, findFault, MAX_DEPTH } from "./json-faults.ts";
 import type { Body } from "./route.ts";
 

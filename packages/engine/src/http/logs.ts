@@ -4,6 +4,7 @@ import { toShown } from "../rules/header.ts";
 import { LOG_STATES, type LogState } from "../rules/log.ts";
 import type { Failure } from "../rules/message.ts";
 import type { LogEntry, LogQuery } from "../store/lists.ts";
+import { mapInSlices } from "../store/time-slices.ts";
 import { MESSAGE_FILTERS, ORDER, PLACES, toMessageFilter, toOrder } from "./filters.ts";
 import { count, cursor as cursorOf, list, someOf, toCursor } from "./parameters.ts";
 import { type Output, type Parameter, type Routes, route, type Values } from "./route.ts";
@@ -70,7 +71,7 @@ export const logs = {
       answers: { 200: z.object({ events: z.array(log), ...cursor }) },
       async handle(input, { store }) {
         const { items, next } = await store.logs(toQuery(input.query));
-        return { events: items.map(logView), ...toCursor(next) };
+        return { events: await mapInSlices(items, logView), ...toCursor(next) };
       },
     }),
   },
@@ -81,7 +82,7 @@ export const logs = {
       answers: { 200: z.object({ logs: z.array(log), ...cursor }) },
       async handle(input, { store }) {
         const { items, next } = await store.logs(toQuery(input.query));
-        return { logs: items.map(logView), ...toCursor(next) };
+        return { logs: await mapInSlices(items, logView), ...toCursor(next) };
       },
     }),
   },

@@ -6,9 +6,11 @@ import { toHeaderMap } from "../rules/header.ts";
 import { recordOf } from "../rules/record.ts";
 import { describeWait, type WaitReason } from "../rules/wait-reason.ts";
 import type { LoggedRollback, RunLog } from "../store/lists.ts";
+import { createTimeSlices, mapInSlices } from "../store/time-slices.ts";
 import { count, cursor as cursorOf, part, time as timeOf, toCursor } from "./parameters.ts";
 import { type Output, type Routes, route } from "./route.ts";
 import {
+  type Branch,
   branchView,
   cancelView,
   errorView,
@@ -139,7 +141,7 @@ export const runDetails = {
       async handle({ params: { id }, query }, { store }) {
         const { workflowCreatedAt: createdAt, count: size = DEFAULT_PAGE_SIZE, cursor: after } = query;
         const page = await store.runSteps({ id, createdAt, count: size, after });
-        return { steps: stepViews(page), ...toCursor(page.next) };
+        return { steps: await stepViews(page), ...toCursor(page.next) };
       },
     }),
   },
@@ -182,9 +184,10 @@ function reasonView(one: WaitReason): Output<typeof reason> {
 
 type StepDetail = Output<typeof stepDetail>;
 
-function stepViews(page: StepsPage): StepDetail[] {
+async function stepViews(page: StepsPage): Promise<StepDetail[]> {
   const { log, shown, groups, next } = page;
-  const rest = restOf(log);
+  const pause = createTimeSlices();
+  const rest = await restOf(log, pause);
   const rollbackOf = new Map(log.rollbacks.map((one) => [one.stepId, one]));
   const detailed = (id: number, view: Output<typeof step>): StepDetail => {
     const group = groups.get(id);
@@ -201,18 +204,17 @@ function stepViews(page: StepsPage): StepDetail[] {
     return { ...view, ...timesOf(view, log), ...(invocation === undefined ? {} : { invocation }) };
   };
   const leases = leasesOf(log);
-  const recorded = shown
-    .flatMap((key) => log.entries.get(key) ?? [])
-    .map((entry): StepDetail => {
-      if (!isKeyOf("result", entry.key)) return initView(entry, log.run);
-      const record = recordOf(entry);
-      return detailed(resultId(record), branchView({ record, entry }, log, rest));
-    });
-  if (next !== undefined) return recorded.map(placed);
-  const planned = openPlans(page).map((branch) =>
-    detailed(resultId(branch.record), branchView(branch, log, rest)),
+  const viewOf = (branch: Branch): StepDetail =>
+    detailed(resultId(branch.record), branchView(branch, log, rest));
+  const recorded = await mapInSlices(
+    shown.flatMap((key) => log.entries.get(key) ?? []),
+    (entry) =>
+      isKeyOf("result", entry.key) ? viewOf({ record: recordOf(entry), entry }) : initView(entry, log.run),
+    pause,
   );
-  return [...recorded, ...planned, ...nextOf(log, rest)].map(placed);
+  if (next !== undefined) return mapInSlices(recorded, placed, pause);
+  const planned = await mapInSlices(openPlans(page), viewOf, pause);
+  return mapInSlices([...recorded, ...planned, ...nextOf(log, rest)], placed, pause);
 }
 
 /** The leases under which results were appended, by their messages, and failed attempts, by the names of their steps. */

@@ -1,5 +1,4 @@
 import { isPlan, readFailure, resultId, type StepRecord, textFromBase64 } from "@perdure/core/protocol";
-import type { YieldPoint } from "../commands/time-slices.ts";
 import { toText } from "../rules/bytes.ts";
 import { failureText } from "../rules/fingerprint.ts";
 import { toHeaderMap, toShown } from "../rules/header.ts";
@@ -16,6 +15,7 @@ import type {
   RecordedEntry,
   RunLog,
 } from "../store/lists.ts";
+import type { YieldPoint } from "../store/time-slices.ts";
 import type { GroupView, ReportView, RunHead, RunView, StepState, StepView } from "./run-schemas.ts";
 import { labelsView, redactHeaders, rollbacksView } from "./serializers.ts";
 import { StepAttempts } from "./step-attempts.ts";
@@ -73,7 +73,7 @@ export function headView({ id, url, state, createdAt, completedAt }: Run): RunHe
 async function groupsOf(log: RunLog, pause: YieldPoint): Promise<GroupView[]> {
   const [first, ...entries] = log.entries.values();
   if (!first) return [];
-  const rest = restOf(log);
+  const rest = await restOf(log, pause);
   const builder = new GroupBuilder(log, rest, pause);
   const stepGroups = new StepGroups();
   for (const [at, entry] of entries.entries()) {
@@ -97,10 +97,10 @@ async function groupsOf(log: RunLog, pause: YieldPoint): Promise<GroupView[]> {
 }
 
 /** Everything that a log's recorded steps may leave. */
-export function restOf(log: RunLog): Rest {
+export async function restOf(log: RunLog, pause: YieldPoint): Promise<Rest> {
   const deliveries = log.messages.filter(({ message }) => message.kind === "step");
   return {
-    attempts: new StepAttempts(log),
+    attempts: await StepAttempts.read(log, pause),
     pending: new Map(deliveries.map((delivery) => [delivery.message.id, delivery])),
     underWay: inProgressSteps(log),
   };

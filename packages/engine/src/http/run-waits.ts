@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { createTimeSlices } from "../commands/time-slices.ts";
+import { createTimeSlices } from "../store/time-slices.ts";
 import { duration, oneOf, part, time } from "./parameters.ts";
 import { type Routes, route } from "./route.ts";
 import { runView } from "./run-log.ts";

@@ -4,6 +4,7 @@ import { toHeaderMap } from "../rules/header.ts";
 import { DEFAULT_RETRIES } from "../rules/message.ts";
 import { OPTION_HEADERS } from "../rules/option-headers.ts";
 import { describeSchedule, type Schedule } from "../rules/schedule.ts";
+import { mapInSlices } from "../store/time-slices.ts";
 import { raw } from "./json.ts";
 import { destination, named } from "./parameters.ts";
 import { toPublishRequest } from "./published.ts";
@@ -47,7 +48,7 @@ export const schedules = {
     GET: route({
       summary: "List schedules, the oldest first",
       answers: { 200: z.array(schedule) },
-      handle: async (_, { store }) => (await store.schedules()).map(scheduleView),
+      handle: async (_, { store }) => mapInSlices(await store.schedules(), scheduleView),
     }),
   },
   // These patterns match only ids: a destination has a scheme, and an id has no slash.

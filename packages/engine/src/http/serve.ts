@@ -44,7 +44,7 @@ export function serve(pattern: string, route: Route, service: Service): Handler<
         await recordAction(c, { pattern, path: route.path }, input, service);
       if (shown instanceof Response) return shown;
       const status = (route.status?.(shown) ?? usual) as ContentfulStatusCode;
-      return c.body(toJsonBody(hides ? hidePayloads(shown) : shown), status, JSON_TYPE);
+      return c.body(toJsonBody(hides ? await hidePayloads(shown) : shown), status, JSON_TYPE);
     } finally {
       hold.release();
     }

@@ -5,6 +5,7 @@ import { recordOf } from "../rules/record.ts";
 import { isLive, type Run } from "../rules/run.ts";
 import { readAttempt, stepIdentity, stepKeyOf } from "../rules/step-attempt.ts";
 import type { RecordedEntry, RunLog } from "../store/lists.ts";
+import type { YieldPoint } from "../store/time-slices.ts";
 import type { StepState, StepView } from "./run-schemas.ts";
 import { errorsView } from "./step-state.ts";
 
@@ -19,20 +20,27 @@ export class StepAttempts {
   /** The steps that have a result. */
   readonly #over = new Set<string>();
 
-  constructor({ entries }: RunLog) {
-    const all = [...entries.values()];
-    const own = all.filter(({ callType }) => callType === "attempt");
-    for (const recorded of own) {
-      const entry = readAttempt(fromBase64(recorded.body));
-      const identity = stepIdentity(entry.step);
-      const attempts = this.#bySteps.get(identity);
-      if (attempts) attempts.push({ entry, recorded });
-      else this.#bySteps.set(identity, [{ entry, recorded }]);
+  /** @param pause lets other requests run between the entries of a long run */
+  static async read({ entries }: RunLog, pause: YieldPoint): Promise<StepAttempts> {
+    const attempts = new StepAttempts();
+    for (const one of entries.values()) {
+      await pause();
+      if (one.callType === "attempt") attempts.#add(one);
     }
-    if (own.length === 0) return;
-    for (const one of all) {
-      if (isKeyOf("result", one.key)) this.#over.add(stepIdentity(stepKeyOf(recordOf(one))));
+    if (attempts.#bySteps.size === 0) return attempts;
+    for (const one of entries.values()) {
+      await pause();
+      if (isKeyOf("result", one.key)) attempts.#over.add(stepIdentity(stepKeyOf(recordOf(one))));
     }
+    return attempts;
+  }
+
+  #add(recorded: RecordedEntry): void {
+    const entry = readAttempt(fromBase64(recorded.body));
+    const identity = stepIdentity(entry.step);
+    const attempts = this.#bySteps.get(identity);
+    if (attempts) attempts.push({ entry, recorded });
+    else this.#bySteps.set(identity, [{ entry, recorded }]);
   }
 
   /** The failed attempts of a record's step. */

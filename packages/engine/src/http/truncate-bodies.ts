@@ -1,4 +1,4 @@
-import type { YieldPoint } from "../commands/time-slices.ts";
+import type { YieldPoint } from "../store/time-slices.ts";
 import type { GroupView, RunView, StepView } from "./run-schemas.ts";
 
 /** The fields of a run's log that contain bodies. */
@@ -20,10 +20,15 @@ const BODIES: ReadonlySet<string> = new Set([
  * @param pause lets other requests run between the steps of a long run
  */
 export async function truncateBodies(run: RunView, bytes: number, pause: YieldPoint): Promise<RunView> {
-  const { workflowRunError: error, steps, ...rest } = run;
+  const { workflowRunError: error, steps, rollbacks, ...rest } = run;
   const groups: GroupView[] = [];
   for (const group of steps) groups.push({ ...group, steps: await truncateSteps(group.steps, bytes, pause) });
-  const trimmed = { ...(truncate(rest, bytes) as typeof rest), steps: groups };
+  // The text of an error of a rollback is no body.
+  const trimmed = {
+    ...(truncate(rest, bytes) as typeof rest),
+    ...(rollbacks ? { rollbacks } : {}),
+    steps: groups,
+  };
   if (!error || bytes < 0) return trimmed;
   return { ...trimmed, workflowRunError: { ...error, message: cut(error.message, bytes) } };
 }

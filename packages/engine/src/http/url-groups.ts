@@ -14,6 +14,7 @@ import {
   type UrlGroupEndpoint,
   urlGroupHeader,
 } from "../rules/url-group.ts";
+import { mapInSlices } from "../store/time-slices.ts";
 import { json } from "./json.ts";
 import { urlGroupName } from "./parameters.ts";
 import { type Input, type None, type Output, type Routes, route } from "./route.ts";
@@ -48,7 +49,7 @@ export const urlGroups = {
     GET: route({
       summary: "List URL groups",
       answers: { 200: z.array(urlGroup) },
-      handle: async (_, { store }) => (await store.urlGroups()).map(urlGroupView),
+      handle: async (_, { store }) => mapInSlices(await store.urlGroups(), urlGroupView),
     }),
   },
   "/v2/topics/:name": {

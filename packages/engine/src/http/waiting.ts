@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { DueStatus } from "../rules/message-status.ts";
 import type { OpenWait, UnfinishedMessage } from "../store/lists.ts";
+import { mapInSlices } from "../store/time-slices.ts";
 import { json, optional } from "./json.ts";
 import { count, cursor as cursorOf, list, part, someOf, toCursor, urls } from "./parameters.ts";
 import { type Output, type Routes, route } from "./route.ts";
@@ -67,7 +68,7 @@ export const waiting = {
           count: query.count ?? DEFAULT_PAGE_SIZE,
           before: query.cursor,
         });
-        return { waiters: items.map(waitView), ...toCursor(next) };
+        return { waiters: await mapInSlices(items, waitView), ...toCursor(next) };
       },
     }),
   },
@@ -91,7 +92,7 @@ export const waiting = {
           count: query.count ?? DEFAULT_PAGE_SIZE,
           after: query.cursor,
         });
-        return { messages: items.map(pendingView), ...toCursor(next) };
+        return { messages: await mapInSlices(items, pendingView), ...toCursor(next) };
       },
     }),
   },

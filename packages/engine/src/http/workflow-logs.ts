@@ -1,9 +1,9 @@
 import { z } from "zod";
-import { createTimeSlices } from "../commands/time-slices.ts";
 import { invalid } from "../rules/engine-error.ts";
 import type { MessageState } from "../rules/message.ts";
 import type { RunState } from "../rules/run.ts";
 import type { RunQuery } from "../store/lists.ts";
+import { createTimeSlices } from "../store/time-slices.ts";
 import { DATES, PLACES, toDates } from "./filters.ts";
 import {
   count,

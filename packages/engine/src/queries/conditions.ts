@@ -97,21 +97,33 @@ export function direction({ earliestFirst }: PageQuery): Sql {
   return earliestFirst ? sql`ASC` : sql`DESC`;
 }
 
-/** Bytes of a page's bodies above which the page has fewer items than the caller asked for. */
+/** The size of an item of a list. */
+interface Size {
+  /** Bytes of its bodies. */
+  readonly bytes?: number;
+  /** Entries of its history. */
+  readonly entries?: number;
+}
+
+/** A page above one of these sizes has fewer items than the caller asked for. */
 const PAGE_BYTES = 32 * 1024 * 1024;
+const PAGE_ENTRIES = 10_000;
 
 /** Returns the rows of a page. The query has read one more row, which says that there is another page. */
 export function page<Row>(
   rows: readonly Row[],
   count: number,
   place: (row: Row) => number,
-  sizeOf: (row: Row) => number = () => 0,
+  sizeOf: (row: Row) => Size = () => ({}),
 ): { readonly rows: readonly Row[]; readonly next: number | undefined } {
   let shown = 0;
-  for (let size = 0; shown < Math.min(count, rows.length); shown++) {
-    const row = rows[shown];
-    size += row === undefined ? 0 : sizeOf(row);
-    if (shown > 0 && size > PAGE_BYTES) break;
+  let [bytes, entries] = [0, 0];
+  for (const row of rows.slice(0, count)) {
+    const size = sizeOf(row);
+    bytes += size.bytes ?? 0;
+    entries += size.entries ?? 0;
+    if (shown > 0 && (bytes > PAGE_BYTES || entries > PAGE_ENTRIES)) break;
+    shown++;
   }
   const last = rows[shown - 1];
   return {

@@ -3,14 +3,31 @@ import type { Outcome } from "../rules/message-status.ts";
 import type { Run } from "../rules/run.ts";
 import type { CallbackState, DeadLetter, DeadLetterQuery, Page, RunLog, RunQuery } from "../store/lists.ts";
 import { RUNS, type RunRow, toRun } from "../store/tables/rows.ts";
-import { constants, POSITION, type Sql, sql, type Tx } from "../store/tx.ts";
+import { constants, numbers, POSITION, type Sql, sql, type Tx } from "../store/tx.ts";
 import { Conditions, direction, page, whereMessage } from "./conditions.ts";
 import { DEAD_LETTER, type DeadLetterRow, runLogs, toDeadLetters } from "./read.ts";
 import { runConditions } from "./run-conditions.ts";
 
 export async function runs(tx: Tx, query: RunQuery): Promise<Page<RunLog>> {
-  const { rows, next } = page(await runRows(tx, query), query.count, (row) => row.key);
+  const found = await runRows(tx, query);
+  const lengths = await lengthsOf(tx, found);
+  const { rows, next } = page(
+    found,
+    query.count,
+    ({ key }) => key,
+    ({ key }) => ({ entries: lengths.get(key) ?? 0 }),
+  );
   return { items: await runLogs(tx, rows), next };
+}
+
+/** The numbers of entries in the histories of runs, by the runs' keys. */
+async function lengthsOf(tx: Tx, runs: readonly RunRow[]): Promise<Map<number, number>> {
+  const keys = numbers(runs.map(({ key }) => key));
+  const rows = await tx.all<{ key: number; length: number }>(
+    sql`SELECT key, coalesce((SELECT max(position) FROM entries WHERE run = key), 0) AS length FROM runs
+      WHERE key IN (${keys})`,
+  );
+  return new Map(rows.map(({ key, length }) => [key, length]));
 }
 
 /** The newest runs that match, without their logs. */
@@ -24,7 +41,7 @@ const DELIVERED = constants<Outcome>("DELIVERED");
 export async function runRows(tx: Tx, query: RunQuery): Promise<RunRow[]> {
   const where = runConditions(query);
   where.after(sql`key`, query);
-  return tx.all<RunRow>(sql`${RUNS} ${where.sql} ORDER BY key ${direction(query)} LIMIT ${query.count + 1}`);
+  return tx.many<RunRow>(sql`${RUNS} ${where.sql} ORDER BY key ${direction(query)} LIMIT ${query.count + 1}`);
 }
 
 /** Dead letters with their messages, runs and reports. */
@@ -52,21 +69,34 @@ export function deadLetterConditions(query: DeadLetterQuery): Conditions {
 }
 
 export async function deadLetters(tx: Tx, query: DeadLetterQuery): Promise<Page<DeadLetter>> {
+  const { rows, next } = await deadLetterRows(tx, query);
+  return { items: await toDeadLetters(tx, rows), next };
+}
+
+/** The dead letters of {@link deadLetters} by one statement, so that none of them can have gone between two. */
+export async function deadLetterRows(
+  tx: Tx,
+  query: DeadLetterQuery,
+): Promise<{ readonly rows: readonly LetterRow[]; readonly next: number | undefined }> {
   const where = deadLetterConditions(query);
   where.after(sql`dlq.seq`, query);
-  const rows = await tx.all<DeadLetterRow & { readonly bytes: number }>(
-    sql`SELECT ${DEAD_LETTER}, coalesce(length(dlq.body), 0) + coalesce(length(messages.body), 0)
+  const rows = await tx.all<LetterRow>(
+    sql`SELECT ${DEAD_LETTER}, runs.id AS run_id, coalesce(length(dlq.body), 0) + coalesce(length(messages.body), 0)
        + coalesce(length(entries.body), 0) AS bytes FROM ${LETTERS}
      LEFT JOIN entries ON entries.seq = messages.entry
      ${where.sql} ORDER BY dlq.seq ${direction(query)} LIMIT ${query.count + 1}`,
   );
-  const shown = page(
+  return page(
     rows,
     query.count,
     (row) => row.seq,
-    (row) => row.bytes,
+    ({ bytes }) => ({ bytes }),
   );
-  return { items: await toDeadLetters(tx, shown.rows), next: shown.next };
+}
+
+interface LetterRow extends DeadLetterRow {
+  readonly run_id: string | null;
+  readonly bytes: number;
 }
 
 const unhandled = sql`${POSITION}(lower(coalesce(callback.reply_headers, '')), ${`"${LOWERCASE_HEADER.noFailureFunction}"`}) > 0`;

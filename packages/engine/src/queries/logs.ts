@@ -35,7 +35,7 @@ export async function logs(tx: Tx, query: LogQuery): Promise<Page<LogEntry>> {
     found,
     query.count,
     (row) => row.seq,
-    (row) => row.bytes,
+    ({ bytes }) => ({ bytes }),
   );
   const seqs = [...new Set(rows.map((row) => row.message))];
   const messages = await messagesOf(tx, { seqs });

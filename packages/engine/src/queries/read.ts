@@ -4,6 +4,7 @@ import { fromBase64, toBase64 } from "../rules/bytes.ts";
 import { type Failure, type Message, type MessageKind, POST_RUN_KINDS } from "../rules/message.ts";
 import type { Outcome } from "../rules/message-status.ts";
 import type { Run } from "../rules/run.ts";
+import * as inOrder from "../store/in-order.ts";
 import {
   type CallbackReport,
   type Child,
@@ -30,6 +31,7 @@ import {
   toRun,
 } from "../store/tables/rows.ts";
 import { toSleep, toWait } from "../store/tables/waiters.ts";
+import { createTimeSlices, groupInSlices, mapInSlices, type YieldPoint } from "../store/time-slices.ts";
 import { constants, numbers, type Sql, sql, strings, type Tx } from "../store/tx.ts";
 
 export interface DeadLetterRow extends FailureRow {
@@ -75,19 +77,19 @@ export async function runLogs(tx: Tx, rows: readonly RunRow[]): Promise<RunLog[]
   const dead = await tx.all<DeadLetterRow>(
     sql`SELECT ${DEAD_LETTER} FROM dlq WHERE run IN (${numbers(keys)})`,
   );
-  const callIds = [...entries.values()].flat().filter(({ callType, key }) => mayNameCall(callType, key));
   const letters = await messagesOf(tx, {
     seqs: dead.flatMap(({ message, callback }) => (callback === null ? [message] : [message, callback])),
-    ids: callIds.map(({ messageId }) => messageId),
+    ids: await callIdsOf(entries),
   });
   const failures = await failuresOf(tx, [...messages, ...letters.values()]);
   const rollbacks = await rollbacksOfRuns(tx, keys);
   const { waits, sleeps } = await waitsOf(tx, keys);
   const children = await childrenOf(tx, keys);
   const calls = new Map([...letters.values()].map((row) => [row.id, row]));
-  const ofRuns = groupBy(messages, (row) => [row.run ?? 0, row]);
+  const ofRuns = await groupInSlices(messages, (row) => [row.run ?? 0, row]);
   const letterOf = new Map(dead.map((row) => [row.run, row]));
-  return rows.map((row): RunLog => {
+  const pause = createTimeSlices();
+  return inOrder.map(rows, async (row): Promise<RunLog> => {
     const { key } = row;
     const run = toRun(row);
     const own = ofRuns.get(key) ?? [];
@@ -99,23 +101,20 @@ export async function runLogs(tx: Tx, rows: readonly RunRow[]): Promise<RunLog[]
       failures,
       rollbacks,
       runs: new Map([[key, run]]),
-      bodies: new Map(letter ? history.map(({ seq, body }) => [seq, fromBase64(body)]) : []),
+      bodies: deliveredIn(history, letter && letters.get(letter.message)),
     };
     return {
       run,
-      entries: byKey(history),
-      messages: own
-        .filter(({ kind }) => kind !== "cancel")
-        .map((one): PendingMessage => ({ message: toMessage(one), failures: failures.get(one.seq) ?? [] })),
+      entries: new Map(await mapInSlices(history, (entry) => [entry.key, entry], pause)),
+      messages: await mapInSlices(
+        own.filter(({ kind }) => kind !== "cancel"),
+        (one): PendingMessage => ({ message: toMessage(one), failures: failures.get(one.seq) ?? [] }),
+        pause,
+      ),
       failure: letter && toDeadLetter(letter, facts),
       cancel: cancel && toCallbackReport(cancel, failures),
       rollbacks: rollbacks.get(key) ?? [],
-      calls: new Map(
-        history.flatMap(({ callType, messageId }): [string, Message][] => {
-          const call = callType === "attempt" ? undefined : calls.get(messageId);
-          return call?.kind === "call" ? [[messageId, toMessage(call)]] : [];
-        }),
-      ),
+      calls: await callsOf(history, calls, pause),
       waits: waits.get(key) ?? new Map(),
       sleeps: sleeps.get(key) ?? new Map(),
       children: children.get(key) ?? new Map(),
@@ -123,10 +122,47 @@ export async function runLogs(tx: Tx, rows: readonly RunRow[]): Promise<RunLog[]
   });
 }
 
+/** The ids of the messages that the entries of runs may name as calls. */
+async function callIdsOf(entries: ReadonlyMap<number, readonly PlacedEntry[]>): Promise<string[]> {
+  const ids: string[] = [];
+  const pause = createTimeSlices();
+  for (const history of entries.values()) {
+    for (const { callType, key, messageId } of history) {
+      await pause();
+      if (mayNameCall(callType, key)) ids.push(messageId);
+    }
+  }
+  return ids;
+}
+
+/** The calls of a history, by the ids of their messages. @param rows messages by their ids */
+async function callsOf(
+  history: readonly PlacedEntry[],
+  rows: ReadonlyMap<string, MessageRow>,
+  pause: YieldPoint,
+): Promise<Map<string, Message>> {
+  const calls = new Map<string, Message>();
+  for (const { callType, messageId } of history) {
+    await pause();
+    const call = callType === "attempt" ? undefined : rows.get(messageId);
+    if (call?.kind === "call") calls.set(messageId, toMessage(call));
+  }
+  return calls;
+}
+
+/** The body of the entry that a message delivers, by the entry's key. */
+function deliveredIn(
+  history: readonly PlacedEntry[],
+  message: MessageRow | undefined,
+): ReadonlyMap<number, Uint8Array> {
+  const entry = message && history.findLast(({ seq }) => seq === message.entry);
+  return new Map(entry ? [[entry.seq, fromBase64(entry.body)]] : []);
+}
+
 /** The messages of runs that are pending, have failed or were cancelled, and the reports of cancellations. */
 export function shownMessages(tx: Tx, runs: readonly number[]): Promise<MessageRow[]> {
   // The query omits delivered messages: a long run has many.
-  return tx.all<MessageRow>(
+  return tx.many<MessageRow>(
     sql`${MESSAGES} WHERE messages.run IN (${numbers(runs)})
       AND (messages.kind = ${constants<MessageKind>("cancel")}
         OR (messages.kind NOT IN (${constants<MessageKind>(...POST_RUN_KINDS)})
@@ -212,7 +248,7 @@ export async function messagesOf(
   { seqs, ids = [] }: { readonly seqs: readonly number[]; readonly ids?: readonly string[] },
 ): Promise<Map<number, MessageRow>> {
   if (seqs.length === 0 && ids.length === 0) return new Map();
-  const rows = await tx.all<MessageRow>(
+  const rows = await tx.many<MessageRow>(
     sql`${MESSAGES} WHERE messages.seq IN (${numbers(seqs)}) OR messages.id IN (${strings(ids)})`,
   );
   return new Map(rows.map((row) => [row.seq, row]));
@@ -242,11 +278,11 @@ export async function runsByKey(
 /** The attempts at messages that failed, by the messages' keys, in their order. */
 export async function failuresOf(tx: Tx, messages: readonly MessageRow[]): Promise<Map<number, Failure[]>> {
   if (messages.length === 0) return new Map();
-  const rows = await tx.all<FailureRow & { readonly message: number }>(
+  const rows = await tx.many<FailureRow & { readonly message: number }>(
     sql`SELECT * FROM failures WHERE message IN (${numbers(messages.map(({ seq }) => seq))})
       ORDER BY message, retried`,
   );
-  return groupBy(rows, (row) => [row.message, toFailure(row)]);
+  return await groupInSlices(rows, (row) => [row.message, toFailure(row)]);
 }
 
 export async function rollbacksOfRuns(
@@ -254,10 +290,10 @@ export async function rollbacksOfRuns(
   runs: readonly number[],
 ): Promise<Map<number, LoggedRollback[]>> {
   if (runs.length === 0) return new Map();
-  const rows = await tx.all<{ run: number; record: string; at: number | null }>(
+  const rows = await tx.many<{ run: number; record: string; at: number | null }>(
     sql`SELECT run, record, at FROM rollbacks WHERE run IN (${numbers(runs)}) ORDER BY seq`,
   );
-  return groupBy(rows, ({ run, record, at }) => [
+  return await groupInSlices(rows, ({ run, record, at }) => [
     run,
     { ...(JSON.parse(record) as RollbackRecord), ...(at === null ? {} : { time: at }) },
   ]);
@@ -302,10 +338,10 @@ export function toRecordedEntry(row: EntryRow): PlacedEntry {
 }
 
 async function entriesOf(tx: Tx, runs: readonly number[]): Promise<Map<number, PlacedEntry[]>> {
-  const rows = await tx.all<EntryRow>(
+  const rows = await tx.many<EntryRow>(
     sql`SELECT ${ENTRY} FROM entries WHERE run IN (${numbers(runs)}) ORDER BY run, position`,
   );
-  return groupBy(rows, (row) => [row.run, toRecordedEntry(row)]);
+  return await groupInSlices(rows, (row) => [row.run, toRecordedEntry(row)]);
 }
 
 interface Waits {
@@ -324,17 +360,18 @@ interface LoggedWaitRow {
 
 /** The waits and sleeps of runs. @param which a condition on `waiters` */
 export async function waitsOf(tx: Tx, runs: readonly number[], which: Sql = ALL): Promise<Waits> {
-  const rows = await tx.all<LoggedWaitRow>(
-    sql`SELECT run, event, record, open, wait, created_at FROM waiters WHERE run IN (${numbers(runs)}) AND (${which})`,
+  const rows = await tx.many<LoggedWaitRow>(
+    sql`SELECT run, event, record, open, wait, created_at FROM waiters WHERE run IN (${numbers(runs)}) AND (${which})
+      ORDER BY seq`,
   );
-  const waits = groupBy(
+  const waits = await groupInSlices(
     rows.filter(({ event }) => event !== null),
     (row): [number, [string, LoggedWait]] => [
       row.run,
       [row.record, { wait: toWait(row), open: row.open === 1, createdAt: row.created_at }],
     ],
   );
-  const sleeps = groupBy(
+  const sleeps = await groupInSlices(
     rows.filter(({ event }) => event === null),
     (row): [number, [string, LoggedSleep]] => [
       row.run,
@@ -353,28 +390,14 @@ export async function childrenOf(
   parents: readonly number[],
   which: Sql = ALL,
 ): Promise<Map<number, Map<string, Child>>> {
-  const rows = await tx.all<RunRow & { readonly payload: Uint8Array | null }>(
+  const rows = await tx.many<RunRow & { readonly payload: Uint8Array | null }>(
     sql`SELECT one.*, first.body AS payload FROM (${RUNS}) AS one
       LEFT JOIN entries AS first ON first.run = one.key AND first.record = ${FIRST_RECORD}
       WHERE one.parent IN (${numbers(parents)}) AND (${which}) ORDER BY one.key`,
   );
-  const children = groupBy(rows, (row): [number, [string, Child]] => [
+  const children = await groupInSlices(rows, (row): [number, [string, Child]] => [
     row.parent ?? 0,
     [row.parent_record ?? "", { run: toRun(row), payload: row.payload ?? new Uint8Array() }],
   ]);
   return new Map([...children].map(([parent, of]) => [parent, new Map(of)]));
-}
-
-export function groupBy<Row, Key, Value>(
-  rows: readonly Row[],
-  of: (row: Row) => readonly [key: Key, value: Value],
-): Map<Key, Value[]> {
-  const groups = new Map<Key, Value[]>();
-  for (const row of rows) {
-    const [key, value] = of(row);
-    const group = groups.get(key);
-    if (group) group.push(value);
-    else groups.set(key, [value]);
-  }
-  return groups;
 }

@@ -133,7 +133,7 @@ class StepReader {
   }
 
   entries(where: Sql): Promise<EntryRow[]> {
-    return this.#tx.all<EntryRow>(
+    return this.#tx.many<EntryRow>(
       sql`SELECT ${ENTRY} FROM entries WHERE run = ${this.#run.key} AND ${where} ORDER BY position`,
     );
   }
@@ -143,7 +143,7 @@ class StepReader {
     after = 0,
     count,
   }: StepsQuery): Promise<{ rows: readonly EntryRow[]; next: number | undefined }> {
-    const rows = await this.#tx.all<EntryRow>(
+    const rows = await this.#tx.many<EntryRow>(
       sql`SELECT ${ENTRY} FROM entries WHERE run = ${this.#run.key} AND position > ${after}
         AND (record = ${FIRST_RECORD} OR (${recordsOf("result")})) ORDER BY position LIMIT ${count + 1}`,
     );
@@ -151,14 +151,14 @@ class StepReader {
       rows,
       count,
       ({ position }) => position,
-      ({ body }) => body.length,
+      ({ body }) => ({ bytes: body.length }),
     );
   }
 
   /** The last results before a page. */
   async before({ after = 0 }: StepsQuery): Promise<EntryRow[]> {
     if (after === 0) return [];
-    const rows = await this.#tx.all<EntryRow>(
+    const rows = await this.#tx.many<EntryRow>(
       sql`SELECT ${ENTRY} FROM entries WHERE run = ${this.#run.key} AND position <= ${after} AND ${recordsOf("result")}
         ORDER BY position DESC LIMIT ${RESULTS_BEFORE}`,
     );
@@ -168,7 +168,7 @@ class StepReader {
   async resultPositions(plans: readonly EntryRow[]): Promise<Map<string, number>> {
     if (plans.length === 0) return new Map();
     const keys = plans.map(({ record }) => keyOf("result", stepOfKey(record)));
-    const rows = await this.#tx.all<{ record: string; position: number }>(
+    const rows = await this.#tx.many<{ record: string; position: number }>(
       sql`SELECT record, position FROM entries WHERE run = ${this.#run.key} AND record IN (${strings(keys)})`,
     );
     return new Map(rows.map(({ record, position }) => [stepOfKey(record), position]));

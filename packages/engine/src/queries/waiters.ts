@@ -13,7 +13,7 @@ export interface RunEvent {
 
 /** The steps that wait for an event, in the order in which they began to wait. */
 export async function waiters(tx: Tx, eventId: string): Promise<Waiting[]> {
-  const rows = await tx.all<WaiterRow>(sql`${OPEN_WAITS} AND event = ${eventId} ORDER BY seq`);
+  const rows = await tx.many<WaiterRow>(sql`${OPEN_WAITS} AND event = ${eventId} ORDER BY seq`);
   return await inOrder.flatMap(rows, async (row) => {
     const run = await runOf(tx, row.run);
     return run ? [{ run, wait: toWait(row) }] : [];

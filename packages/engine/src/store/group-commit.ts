@@ -9,6 +9,12 @@ import { StoreUnavailable } from "./unavailable.ts";
 /** One connection to a database, on which transactions follow one another. */
 export interface Connection extends Pick<Tx, "one" | "all" | "run" | "send" | "lock" | "tryLock"> {
   /**
+   * All rows of a result that may have thousands.
+   *
+   * @param pause lets others have their turns, between two rows
+   */
+  many<Row>(query: Sql, pause: () => Promise<void> | undefined): Promise<Row[]>;
+  /**
    * Whether a transaction is open. A database may end a transaction by itself, for example when its disk is
    * full.
    */
@@ -286,6 +292,7 @@ function toTx(connection: Connection, turns: Turns, own: Omit<Tx, keyof Connecti
   return {
     one: (query) => turns.after(connection.one(query)),
     all: (query) => turns.after(connection.all(query)),
+    many: (query) => turns.after(connection.many(query, () => turns.pass())),
     run: (query) => turns.after(connection.run(query)),
     send: (query) => connection.send(query),
     lock: (kind, key) => connection.lock(kind, key),
@@ -319,8 +326,11 @@ class Turns {
   }
 
   /** Yields once the turn is over. */
-  async pass(): Promise<void> {
-    if (!this.#isOver()) return;
+  pass(): Promise<void> | undefined {
+    return this.#isOver() ? this.#pass() : undefined;
+  }
+
+  async #pass(): Promise<void> {
     this.#passed = true;
     await new Promise<void>((resolve) => setImmediate(resolve));
     this.#began = performance.now();

@@ -40,3 +40,23 @@ export async function mapSideBySide<Item, Result>(
     return outcome.value;
   });
 }
+
+/** Maps items side by side, those of one key one after the other. @returns the results in the order of the items */
+export async function mapByKey<Item, Result>(
+  items: readonly Item[],
+  keyOf: (item: Item) => string | number,
+  work: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const groups = new Map<string | number, number[]>();
+  for (const [at, item] of items.entries()) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group) group.push(at);
+    else groups.set(key, [at]);
+  }
+  const results: Result[] = [];
+  await mapSideBySide([...groups.values()], async (group) => {
+    for (const at of group) results[at] = await work(items[at] as Item);
+  });
+  return results;
+}

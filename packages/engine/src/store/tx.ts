@@ -18,6 +18,8 @@ export interface Tx {
   /** The first row, or `undefined` when there is none. */
   one<Row>(query: Sql): Promise<Row | undefined>;
   all<Row>(query: Sql): Promise<Row[]>;
+  /** All rows of a result that may have thousands: others have their turns while the driver reads them. */
+  many<Row>(query: Sql): Promise<Row[]>;
   /** @returns the number of rows that the statement changed */
   run(query: Sql): Promise<number>;
   /**
@@ -54,6 +56,7 @@ export function withoutWakeUps(tx: Tx): Tx {
     now: tx.now,
     one: (query) => tx.one(query),
     all: (query) => tx.all(query),
+    many: (query) => tx.many(query),
     run: (query) => tx.run(query),
     send: (query) => tx.send(query),
     lock: (kind, key) => tx.lock(kind, key),

@@ -232,10 +232,13 @@ describe("a queue", () => {
   it("goes on when what it waits for is taken back", async () => {
     const gate = held();
     const w = world(gate.endpoint);
-    const [first, , third] = await Promise.all(["1", "2", "3", "4"].map((name) => enqueue(w, name)));
+    const first = await enqueue(w, "1");
+    await enqueue(w, "2");
+    const third = await enqueue(w, "3");
+    await enqueue(w, "4");
     await until(() => gate.open.length === 1);
-    await w.ask("DELETE", `/v2/messages/${third?.body.messageId}`);
-    await w.ask("DELETE", `/v2/messages/${first?.body.messageId}`);
+    await w.ask("DELETE", `/v2/messages/${third.body.messageId}`);
+    await w.ask("DELETE", `/v2/messages/${first.body.messageId}`);
     await until(() => gate.open.length === 2);
     for (const open of gate.open.splice(0)) open();
     await until(() => gate.open.length === 1);

@@ -331,8 +331,8 @@ describe("an append", () => {
     const before = w.store.commits;
     const { body } = await w.ask("POST", "/v2/workflows/append", { body: JSON.stringify({ appends }) });
     expect(body.appends).toEqual(Array(count).fill({ news: [{ own: 0 }] }));
-    // On PostgreSQL, each of the two connections that write takes half of them.
-    expect(w.store.commits - before).toBeLessThanOrEqual(ON_POSTGRES ? 2 : 1);
+    // On PostgreSQL, the claim that follows the last delivery may still be under way, and commits, too.
+    expect(w.store.commits - before).toBeLessThanOrEqual(ON_POSTGRES ? 3 : 1);
     await w.engine.stop({ deadline: 0 });
   });
 });

@@ -1,6 +1,9 @@
+import { HEADER } from "@perdure/core/protocol";
 import { newDatabase } from "@perdure/test-support/postgres-database";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { findDuplicate } from "../../src/commands/find-duplicate.ts";
+import { lockDeadLetters } from "../../src/commands/lock-dead-letters.ts";
+import { deleteQueue } from "../../src/commands/queues.ts";
 import { releaseLeasesOf } from "../../src/commands/release-leases.ts";
 import { settleDelivery } from "../../src/commands/settle-delivery.ts";
 import type { Store } from "../../src/commands/store.ts";
@@ -14,14 +17,16 @@ import { ClientSession } from "../../src/store/postgres/client.ts";
 import { PostgresDriver } from "../../src/store/postgres/driver.ts";
 import { readLocation } from "../../src/store/postgres/location.ts";
 import { migrate } from "../../src/store/postgres/migrate.ts";
-import { sql } from "../../src/store/tx.ts";
+import { sql, type Tx } from "../../src/store/tx.ts";
 import { NOT_FOUND, START } from "../harness.ts";
-import { known, LEASE, plain, reply } from "../store/kit.ts";
+import { child, failure, known, LEASE, plain, reply, start } from "../store/kit.ts";
 
 /** One engine's side of a database: a connection, and the operations on it. */
 interface Side {
   readonly driver: PostgresDriver;
   readonly store: Store;
+  /** The reasons for which its operations were done again. */
+  readonly retries: string[];
 }
 
 let sides: readonly [Side, Side];
@@ -42,7 +47,11 @@ beforeEach(async () => {
     const own = new ClientSession(location, { name: `${name} ${session}` });
     const driver = new PostgresDriver({ writers: [own], readers: [own] });
     driver.useClock(() => now);
-    return { driver, store: createPostgresStore(driver, {}, name) };
+    const retries: string[] = [];
+    driver.onStates((counts) => {
+      for (const { of, state } of counts) if (of === "retry") retries.push(state);
+    });
+    return { driver, store: createPostgresStore(driver, {}, name), retries };
   };
   sides = [open("one"), open("other")];
   watcher = open("watcher");
@@ -146,6 +155,61 @@ describe("two engines at one row", () => {
     ).toBeDefined();
   });
 
+  it("a queue that is deleted while a dead engine's lease in it is given back leaves that message to be delivered", async () => {
+    const [one, other] = sides;
+    await one.store.accept([plain({ [HEADER.queueName]: "q" }), plain({ [HEADER.queueName]: "q" })]);
+    const { claims } = await one.store.claim(order());
+    expect(claims).toHaveLength(1);
+    let released: Promise<unknown> = Promise.resolve();
+    await other.driver.write(async (tx) => {
+      await tx.lock("queue", "q");
+      released = releaseLeasesOf(one.driver, "one");
+      await waitsForLock("one");
+      await deleteQueue(tx, "q");
+    });
+    await released;
+    const again = (await other.store.claim(order())).claims;
+    expect(again.map(({ message }) => message.id)).toEqual(claims.map(({ message }) => message.id));
+  });
+
+  it("a queue that is changed while it is deleted is there afterwards", async () => {
+    const [one, other] = sides;
+    const limits = { queues: 10 };
+    await one.store.putQueue({ name: "q", parallelism: 2, paused: undefined }, limits);
+    let changed: Promise<unknown> = Promise.resolve();
+    await other.driver.write(async (tx) => {
+      await deleteQueue(tx, "q");
+      changed = one.store.putQueue({ name: "q", parallelism: 3, paused: undefined }, limits);
+      await waitsForLock("one");
+    });
+    await changed;
+    expect(await one.store.queue("q")).toMatchObject({ parallelism: 3 });
+  });
+
+  it("dead letters that another one takes out of the queue meanwhile are passed over", async () => {
+    const [one, other] = sides;
+    await one.store.accept([plain()]);
+    const [claim] = (await one.store.claim(order())).claims as [Claim];
+    await one.store.settle(claim.lease, { kind: "failed", failure: failure(now) });
+    // The log keeps a message longer than its dead letter, unless it is swept first.
+    await one.driver.write((tx) => tx.run(sql`DELETE FROM logs`));
+    let taken: Promise<unknown> | undefined;
+    const locked = await one.driver.write((tx) => {
+      const afterTheFirstStatement: Tx = {
+        ...tx,
+        async all(query) {
+          const rows = await tx.all<never>(query);
+          taken ??= other.store.removeDeadLetters({ count: 10 });
+          await taken;
+          return rows;
+        },
+      };
+      return lockDeadLetters(afterTheFirstStatement, { count: 10 });
+    });
+    expect(await taken).toMatchObject({ removed: 1 });
+    expect(locked.items).toEqual([]);
+  });
+
   it("strings with any character come back as they were", async () => {
     const [{ driver }] = sides;
     const strings = ["a\0b", "\u001a", "\u001a0", "\0\u001a1", "\u{1f600}", "a\ud800b"];
@@ -160,5 +224,59 @@ describe("two engines at one row", () => {
       const stored = name.replace("\ud800", "\ufffd");
       expect(row).toEqual({ name: stored, value: stored });
     }
+  });
+});
+
+describe("two engines at one flow control key don't wait for each other", () => {
+  const key = { [HEADER.flowControlKey]: "k", [HEADER.flowControlValue]: "parallelism=9" };
+
+  /** Has `other` begin something that waits for a lock, and then takes the key's lock, and what `next` takes. */
+  async function meet(
+    { driver, retries }: Side,
+    other: Side,
+    { lock, begin, next }: Meeting,
+  ): Promise<readonly string[]> {
+    let begun: Promise<unknown> = Promise.resolve();
+    await driver.write(async (tx) => {
+      await tx.lock(...lock);
+      begun = begin();
+      await waitsForLock("other");
+      await tx.lock("flow", "k");
+      await next(tx);
+    });
+    await begun;
+    return [...retries, ...other.retries];
+  }
+
+  interface Meeting {
+    readonly lock: Parameters<Tx["lock"]>;
+    readonly begin: () => Promise<unknown>;
+    readonly next: (tx: Tx) => Promise<unknown>;
+  }
+
+  it("when a run ends whose messages wait for the key", async () => {
+    const [one, other] = sides;
+    await one.store.accept([start("wfr_1", key)]);
+    const retries = await meet(one, other, {
+      lock: ["flow", "k"],
+      begin: () => other.store.cancelRuns({ ids: ["wfr_1"], count: 1 }),
+      next: (tx) => tx.run(sql`UPDATE due SET at = ${now} WHERE flow_key = 'k'`),
+    });
+    expect(retries).toEqual([]);
+    expect((await other.store.claim(order())).claims).toEqual([]);
+  });
+
+  it("when a run ends that was invoked by one with the same key", async () => {
+    const [one, other] = sides;
+    await one.store.accept([start("wfr_1"), child("wfr_2", "wfr_1", key)]);
+    const { claims } = await other.store.claim(order());
+    const ofChild = claims.find(({ run }) => run?.id === "wfr_2") as Claim;
+    const retries = await meet(one, other, {
+      lock: ["run", "wfr_1"],
+      begin: () => other.store.settle(ofChild.lease, { kind: "failed", failure: failure(now) }),
+      next: (tx) => tx.one(sql`SELECT 1`),
+    });
+    expect(retries).toEqual([]);
+    expect((await one.store.runs({ ids: ["wfr_2"], count: 1 })).items[0]?.run.state).toBe("RUN_FAILED");
   });
 });

@@ -4,7 +4,7 @@ import { createPostgresStore, type PostgresStore } from "../../src/open-postgres
 import { migrations } from "../../src/store/migrations.ts";
 import { ClientSession } from "../../src/store/postgres/client.ts";
 import { PostgresDriver } from "../../src/store/postgres/driver.ts";
-import { readLocation } from "../../src/store/postgres/location.ts";
+import { type PostgresLocation, readLocation } from "../../src/store/postgres/location.ts";
 import { migrate } from "../../src/store/postgres/migrate.ts";
 import type { PostgresSession } from "../../src/store/postgres/session.ts";
 
@@ -14,7 +14,7 @@ type OpenedStore = Omit<PostgresStore, "clock">;
 const SESSIONS = 4;
 
 /** Makes the tables empty, and begins their keys at 1 again. `TRUNCATE` would take ten times as long. */
-const EMPTY = `DO $$
+export const EMPTY = `DO $$
   DECLARE name text;
   BEGIN
     FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = current_schema AND tablename <> 'schema_version' LOOP
@@ -40,15 +40,21 @@ const COPY = `DO $$
  * making tables takes longer than most tests.
  */
 export class Tables {
-  readonly #location = readLocation(newDatabase());
-  readonly #sessions = Array.from(
-    { length: SESSIONS },
-    () => new ClientSession(this.#location, { name: "test" }),
-  );
+  readonly #location: PostgresLocation;
+  readonly #sessions: readonly ClientSession[];
   #made = false;
   #owner: string | undefined;
   #source: Tables | undefined;
   #prepared: Promise<void> | undefined;
+
+  /** @param url of an empty database */
+  constructor(url: string = newDatabase()) {
+    this.#location = readLocation(url);
+    this.#sessions = Array.from(
+      { length: SESSIONS },
+      () => new ClientSession(this.#location, { name: "test" }),
+    );
+  }
 
   /** Opens a store whose tables are empty. */
   open(): OpenedStore {

@@ -13,6 +13,8 @@ class Counting implements Connection {
   readonly #db = new Database(":memory:");
   readonly begin: Sql = this.#db.begin;
   count = 0;
+  /** The most rows that one statement has returned in one go. */
+  mostRows = 0;
 
   get inTransaction(): boolean {
     return this.#db.inTransaction;
@@ -23,9 +25,16 @@ class Counting implements Connection {
     return this.#db.one(query);
   }
 
-  all<Row>(query: Sql): Promise<Row[]> {
+  async all<Row>(query: Sql): Promise<Row[]> {
     this.#note(query);
-    return this.#db.all(query);
+    const rows = await this.#db.all<Row>(query);
+    this.mostRows = Math.max(this.mostRows, rows.length);
+    return rows;
+  }
+
+  many<Row>(query: Sql, pause: () => Promise<void> | undefined): Promise<Row[]> {
+    this.#note(query);
+    return this.#db.many(query, pause);
   }
 
   run(query: Sql): Promise<number> {
@@ -64,6 +73,10 @@ export interface CountingStore {
   readonly store: Store;
   /** The statements that an operation takes. */
   statementsOf(work: () => Promise<unknown>): Promise<number>;
+  /** The most rows that an operation reads in one go. */
+  mostRowsOf(work: () => Promise<unknown>): Promise<number>;
+  /** Writes rows beside the store's operations. */
+  fill(statement: Sql): Promise<void>;
 }
 
 export function useCountingStore(): CountingStore {
@@ -83,6 +96,14 @@ export function useCountingStore(): CountingStore {
       const before = connection.count;
       await work();
       return connection.count - before;
+    },
+    async mostRowsOf(work) {
+      connection.mostRows = 0;
+      await work();
+      return connection.mostRows;
+    },
+    async fill(statement) {
+      await connection.run(statement);
     },
   };
 }

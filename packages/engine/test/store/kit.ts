@@ -91,14 +91,14 @@ export function planned(
 }
 
 /** A run that `parent` invokes with its step 1. */
-export function child(id: string, parent: string): Command {
+export function child(id: string, parent: string, more: Record<string, string> = {}): Command {
   const envelope = {
     headers: {},
     workflowRunId: parent,
     workflowUrl: APP,
     step: { stepId: 1, stepName: "step1", stepType: "Invoke", concurrent: 1 },
   };
-  const headers = { ...ofRun(id, "true"), [HEADER.invoke]: "true" };
+  const headers = { ...ofRun(id, "true"), [HEADER.invoke]: "true", ...more };
   return command(headers, JSON.stringify(envelope), START, "https://app.test/child");
 }
 

@@ -1,6 +1,7 @@
 import { PGlite } from "@electric-sql/pglite";
 import type { PostgresSession } from "../../src/store/postgres/session.ts";
 import { decodeText } from "../../src/store/postgres/text.ts";
+import { EMPTY } from "../postgres/tables.ts";
 
 const INT8 = 20;
 const BYTEA = 17;
@@ -40,20 +41,10 @@ export class Pglite {
         return { rows, changes: affectedRows };
       },
       close: async () => {
-        await this.#clear(schema);
+        await this.#db.exec(EMPTY);
         this.#empty.push(schema);
       },
     };
-  }
-
-  /** Cheaper than making every table and index again. */
-  async #clear(schema: string): Promise<void> {
-    const { rows } = await this.#db.query<{ name: string }>(
-      "SELECT tablename AS name FROM pg_tables WHERE schemaname = $1 AND tablename <> 'schema_version'",
-      [schema],
-    );
-    const tables = rows.map(({ name }) => `${schema}."${name}"`);
-    await this.#db.exec(`TRUNCATE ${tables.join(", ")} RESTART IDENTITY`);
   }
 
   close(): Promise<void> {

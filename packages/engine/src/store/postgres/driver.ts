@@ -188,9 +188,12 @@ export class PostgresDriver implements Driver {
   /** Calls `listener` with the runs that other engines have changed: the store does, which hears of them. */
   onRunsChanged(): void {}
 
-  /** Sends a notification, in a transaction of its own. */
+  /** Sends a notification, in a transaction of its own, which needn't be on disk: a crash ends all who listen. */
   async notify(channel: string, payload: string): Promise<void> {
-    await this.write((tx) => tx.one(sql`SELECT pg_notify(${channel}, ${payload})`));
+    await this.write(async (tx) => {
+      tx.send(sql`SET LOCAL synchronous_commit = off`);
+      tx.send(sql`SELECT pg_notify(${channel}, ${payload})`);
+    });
   }
 
   async close(): Promise<void> {

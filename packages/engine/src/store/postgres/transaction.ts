@@ -22,6 +22,8 @@ export class Transaction {
   #failure: unknown;
   /** True while other operations of this transaction hold locks: then an operation must not wait for one. */
   #mustNotWait = false;
+  /** The locks that this transaction has. */
+  readonly #locks = new Set<string>();
 
   constructor(session: PostgresSession) {
     this.#session = session;
@@ -34,6 +36,8 @@ export class Transaction {
       now,
       one: async (query) => (await this.#run(query)).rows[0] as never,
       all: async (query) => (await this.#run(query)).rows as never,
+      // The connection reads rows as they arrive, and others have their turns between two arrivals.
+      many: async (query) => (await this.#run(query)).rows as never,
       run: async (query) => (await this.#run(query)).changes,
       send: (query) => {
         const { text, values } = RENDERER.render(query);
@@ -69,6 +73,8 @@ export class Transaction {
   /** Undoes an operation that has failed. @returns false when the connection is gone, and the server undoes all */
   rollbackTo(mark: Mark): Promise<boolean> {
     this.#changes.rollback(mark);
+    // The server releases those that were taken since.
+    this.#locks.clear();
     return this.#undo("ROLLBACK TO SAVEPOINT one", "RELEASE SAVEPOINT one");
   }
 
@@ -119,10 +125,13 @@ export class Transaction {
   }
 
   async #lock(kind: LockKind, key: string): Promise<void> {
+    const lock = `${kind} ${key}`;
+    if (this.#locks.has(lock)) return;
     if (this.#mustNotWait) {
       if (!(await this.#tryLock(kind, key))) throw new LockBusy(kind, key);
       return;
     }
+    this.#locks.add(lock);
     // The next statement sees what the lock's last owner has committed, so nothing waits for this one.
     this.#query(`SELECT pg_advisory_xact_lock(${LOCK_KEYS})`, [kind, encodeText(key)]).catch(
       (error: unknown) => {
@@ -132,10 +141,14 @@ export class Transaction {
   }
 
   async #tryLock(kind: LockKind, key: string): Promise<boolean> {
+    const lock = `${kind} ${key}`;
+    if (this.#locks.has(lock)) return true;
     const { rows } = await this.execute(`SELECT pg_try_advisory_xact_lock(${LOCK_KEYS}) AS taken`, [
       kind,
       encodeText(key),
     ]);
-    return (rows[0] as { readonly taken: boolean }).taken;
+    const { taken } = rows[0] as { readonly taken: boolean };
+    if (taken) this.#locks.add(lock);
+    return taken;
   }
 }

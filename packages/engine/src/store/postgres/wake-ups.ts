@@ -93,8 +93,10 @@ export class WakeUps {
     const soon = dueAt !== undefined && dueAt <= this.#options.now() + POLL_MS.heard;
     if (soon) this.#dueAt = Math.min(this.#dueAt ?? dueAt, dueAt);
     if (this.#dueAt === undefined && this.#runs.size === 0) return;
-    const ms = Math.max(0, this.#flushedAt + COLLECT_MS - performance.now());
-    this.#collecting ??= setTimeout(() => void this.#flush(), ms);
+    // The first commit after a pause is told at once.
+    const ms = this.#flushedAt + COLLECT_MS - performance.now();
+    if (this.#collecting === undefined && ms <= 0) void this.#flush();
+    else this.#collecting ??= setTimeout(() => void this.#flush(), ms);
   }
 
   /** Hears nothing more, and still tells the others. */

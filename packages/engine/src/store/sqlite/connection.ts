@@ -92,6 +92,26 @@ export class SqliteConnection implements Connection {
     return this.#execute(query, (statement, values) => statement.all(...values) as Row[]);
   }
 
+  /** Reads row by row: slower than {@link all} for few rows, but thousands of them don't occupy the thread at once. */
+  async many<Row>(query: Sql, pause: () => Promise<void> | undefined): Promise<Row[]> {
+    const result = this.#execute(query, (statement, values) => statement.iterate(...values));
+    const rows: Row[] = [];
+    for (;;) {
+      const { done, value } = this.#step(result);
+      if (done) return rows;
+      rows.push(value as Row);
+      await pause();
+    }
+  }
+
+  #step(rows: Iterator<unknown>): IteratorResult<unknown> {
+    try {
+      return rows.next();
+    } catch (cause) {
+      throw failureOf(this.#file, cause);
+    }
+  }
+
   async run(query: Sql): Promise<number> {
     return this.#execute(query, (statement, values) => Number(statement.run(...values).changes));
   }

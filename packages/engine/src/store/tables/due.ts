@@ -55,13 +55,12 @@ export interface Finish {
 
 /** Ends a message: the engine makes no more attempts. */
 export async function finishMessage(tx: Tx, seq: number, { outcome, deleteAfter }: Finish): Promise<void> {
-  const due = await tx.one<{ retried: number; fence: number }>(
-    sql`DELETE FROM due WHERE message = ${seq} RETURNING retried, fence`,
-  );
+  const attempts = (column: Sql): Sql => sql`coalesce((SELECT ${column} FROM due WHERE message = ${seq}), 0)`;
   tx.send(
-    sql`UPDATE messages SET outcome = ${outcome}, delete_after = ${deleteAfter}, retried = ${due?.retried ?? 0},
-      attempts = ${due?.fence ?? 0} WHERE seq = ${seq}`,
+    sql`UPDATE messages SET outcome = ${outcome}, delete_after = ${deleteAfter}, retried = ${attempts(sql`retried`)},
+      attempts = ${attempts(sql`fence`)} WHERE seq = ${seq}`,
   );
+  tx.send(sql`DELETE FROM due WHERE message = ${seq}`);
 }
 
 /**

@@ -8,7 +8,7 @@ import {
 } from "@perdure/core/protocol";
 import { toBase64, toText } from "../../rules/bytes.ts";
 import type { DeliveredStep } from "../claims.ts";
-import { type Sql, sql, type Tx } from "../tx.ts";
+import { type Sql, sql, strings, type Tx } from "../tx.ts";
 
 /** The key of a history's first entry, the run's payload. */
 export const FIRST_RECORD = "init";
@@ -26,6 +26,11 @@ export function mayNameCall(callType: CallType, key: string): boolean {
 /** The position of the next entry of a run's history, as a part of a statement. */
 export function nextPosition(run: number): Sql {
   return sql`(SELECT coalesce(max(position), 0) + 1 FROM entries WHERE run = ${run})`;
+}
+
+/** A key that a run's history has up to a position, of several keys, as a part of a statement; null for none. */
+export function repeatedKey(run: Sql | number, keys: readonly string[], last: number): Sql {
+  return sql`(SELECT min(record) FROM entries WHERE run = ${run} AND record IN (${strings(keys)}) AND position <= ${last})`;
 }
 
 /** An entry of a history without a delivery. */
@@ -61,6 +66,19 @@ export async function insertBareEntry(
   return changes > 0;
 }
 
+/** Adds an entry as {@link insertBareEntry} does, without a wait for the database. The run has none of the key yet. */
+export function sendBareEntry(
+  tx: Tx,
+  run: number,
+  { key, callType, step, body, message, lease }: BareEntry,
+): void {
+  tx.send(
+    sql`INSERT INTO entries (run, position, record, message, call_type, step, body, created_at, lease)
+      VALUES (${run}, ${nextPosition(run)}, ${key}, ${message}, ${callType}, ${step ?? null}, ${body}, ${tx.now},
+        ${lease ?? null})`,
+  );
+}
+
 /** An entry with its place in its history. */
 export interface PlacedEntry extends Omit<BareEntry, "key" | "step" | "lease"> {
   readonly seq: number;
@@ -81,11 +99,10 @@ export async function entriesAfter(tx: Tx, run: number, position: number): Promi
   return rows.map(({ call_type: callType, ...row }) => ({ ...row, callType }));
 }
 
+export type LastEntry = Pick<PlacedEntry, "seq" | "record" | "position">;
+
 /** The last entry of a run's history. */
-export async function lastEntry(
-  tx: Tx,
-  run: number,
-): Promise<Pick<PlacedEntry, "seq" | "record" | "position"> | undefined> {
+export async function lastEntry(tx: Tx, run: number): Promise<LastEntry | undefined> {
   return tx.one(
     sql`SELECT seq, record, position FROM entries WHERE run = ${run} ORDER BY position DESC LIMIT 1`,
   );

@@ -15,6 +15,37 @@ export function createTimeSlices(): YieldPoint {
   };
 }
 
+/** Maps items, of which there may be thousands, in turns. */
+export async function mapInSlices<Item, Result>(
+  items: Iterable<Item>,
+  work: (item: Item) => Result,
+  pause: YieldPoint = createTimeSlices(),
+): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const item of items) {
+    await pause();
+    results.push(work(item));
+  }
+  return results;
+}
+
+/** Groups rows, of which there may be thousands, in turns. */
+export async function groupInSlices<Row, Key, Value>(
+  rows: readonly Row[],
+  of: (row: Row) => readonly [key: Key, value: Value],
+  pause: YieldPoint = createTimeSlices(),
+): Promise<Map<Key, Value[]>> {
+  const groups = new Map<Key, Value[]>();
+  for (const row of rows) {
+    await pause();
+    const [key, value] = of(row);
+    const group = groups.get(key);
+    if (group) group.push(value);
+    else groups.set(key, [value]);
+  }
+  return groups;
+}
+
 /** The requests whose work waits for its next turn, in their order. */
 const waiting: (() => void)[] = [];
 
