@@ -13,7 +13,7 @@ import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { INHERITED } from "@perdure/test-support/inherited";
 import { EngineProcess, environment, steadyPort, temporaryFolder } from "@perdure/test-support/process";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { migrated } from "./docs/migrated.ts";
 import {
   type Example,
@@ -24,6 +24,9 @@ import {
   type Runtime,
   readPages,
 } from "./docs/pages.ts";
+
+// Each example is a process. More of them at once would end no sooner, and tests in them wait for a run for four seconds at most.
+vi.setConfig({ maxConcurrency: 2 });
 
 const E2E = fileURLToPath(new URL("..", import.meta.url));
 const ROOT = join(E2E, "..");
