@@ -1,0 +1,76 @@
+import { newDatabase } from "@perdure/test-support/postgres-database";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { Store } from "../../src/commands/store.ts";
+import { createPostgresStore } from "../../src/open-postgres.ts";
+import type { Claim } from "../../src/store/claims.ts";
+import { migrations } from "../../src/store/migrations.ts";
+import { ClientSession } from "../../src/store/postgres/client.ts";
+import { PostgresDriver } from "../../src/store/postgres/driver.ts";
+import { readLocation } from "../../src/store/postgres/location.ts";
+import { migrate } from "../../src/store/postgres/migrate.ts";
+import type { PostgresSession } from "../../src/store/postgres/session.ts";
+import { START } from "../harness.ts";
+import { done } from "../inline/invocation.ts";
+import { appendUnder, ended } from "../store/inlining.ts";
+import { LEASE, start } from "../store/kit.ts";
+
+// An engine waits for its database for longer than the database works: a figure that grows needs a reason, and one that shrinks
+// is written down. It may be lower by chance, when answers come in pieces and the engine goes on before the last of them.
+
+const location = readLocation(newDatabase());
+const session = new ClientSession(location, { name: "test" });
+let waiting = 0;
+let trips = 0;
+/** Counts the times at which something is sent while nothing else is under way. */
+const counting: PostgresSession = {
+  get losses() {
+    return session.losses;
+  },
+  connect: () => session.connect(),
+  async query(text, values) {
+    if (waiting++ === 0) trips++;
+    try {
+      return await session.query(text, values);
+    } finally {
+      waiting--;
+    }
+  },
+  close: () => session.close(),
+};
+
+let store: Omit<Store, "clock">;
+beforeAll(async () => {
+  await migrate(session, migrations("postgres"), location.schema);
+  const driver = new PostgresDriver({ writers: [counting], readers: [counting] });
+  driver.useClock(() => START);
+  store = createPostgresStore(driver);
+});
+afterAll(() => store.close());
+
+async function tripsOf(work: () => Promise<unknown>): Promise<number> {
+  const before = trips;
+  await work();
+  return trips - before;
+}
+
+it("a run of two steps waits for the database so often at most", async () => {
+  let claim: Claim | undefined;
+  expect(await tripsOf(() => store.accept([start("wfr_1")]))).toBeLessThanOrEqual(5);
+  const claimed = await tripsOf(async () => {
+    [claim] = (await store.claim({ limit: 10, leaseUntil: START + LEASE })).claims;
+  });
+  expect(claimed).toBeLessThanOrEqual(7);
+  const held = claim as Claim;
+  const append = (id: number) => appendUnder(store, held, { after: id, records: [done(id)] });
+  expect(await tripsOf(() => append(1))).toBeLessThanOrEqual(2);
+  expect(await tripsOf(() => append(2))).toBeLessThanOrEqual(2);
+  expect(await tripsOf(() => store.settle(held.lease, ended("returned", 3)))).toBeLessThanOrEqual(5);
+});
+
+it("a claim waits no more often for thirty runs than for one", async () => {
+  await store.accept(Array.from({ length: 30 }, (_, at) => start(`wfr_many_${at}`)));
+  const claimed = await tripsOf(async () => {
+    expect((await store.claim({ limit: 30, leaseUntil: START + LEASE })).claims).toHaveLength(30);
+  });
+  expect(claimed).toBeLessThanOrEqual(7);
+});
