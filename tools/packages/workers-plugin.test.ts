@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pack, ROOT, run } from "@perdure/test-support/pack";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 
 const MODULES = join(ROOT, "tools", "node_modules");
 const folder = realpathSync(mkdtempSync(join(tmpdir(), "perdure-workers-")));
@@ -92,9 +92,15 @@ beforeAll(async () => {
     symlinkSync(realpathSync(join(MODULES, name)), join(folder, "node_modules", name));
   for (const [file, content] of Object.entries(FILES)) writeFileSync(join(folder, file), content);
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => {
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true, force: true });
+});
 
 it("tests with the packed test kit run inside of workerd, by Cloudflare's plugin for vitest", () => {
+  // The plugin must ask no server of Cloudflare.
+  vi.stubEnv("CLOUDFLARE_CF_FETCH_ENABLED", "false");
+  vi.stubEnv("WRANGLER_SEND_METRICS", "false");
   const output = run(process.execPath, [join(MODULES, "vitest", "vitest.mjs"), "run"], folder);
   expect(output).toContain("4 passed");
 });

@@ -219,6 +219,11 @@ describe("an endpoint that can't reach its engine", () => {
       () => ({ env: { PERDURE_URL: recorder().url, PERDURE_TOKEN: "a\nb" } }),
       /token \(PERDURE_TOKEN\)/,
     ],
+    ...[`"token"`, "'token'"].map((token): [string, () => ServeOptions, RegExp] => [
+      `a token in the quotes of an env file: ${token}`,
+      () => ({ env: { PERDURE_URL: recorder().url, PERDURE_TOKEN: token } }),
+      /token \(PERDURE_TOKEN\) must be .* without spaces and quotes/,
+    ]),
     ["no address", () => ({ env: { PERDURE_URL: "localhost:8080", PERDURE_TOKEN: "t" } }), /PERDURE_URL/],
     [
       "an address in code that isn't one",

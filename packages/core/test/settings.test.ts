@@ -96,6 +96,7 @@ describe("an endpoint without usable settings", () => {
       {},
       /PERDURE_CURRENT_SIGNING_KEY must be visible ASCII/,
     ],
+    ["a key", { PERDURE_NEXT_SIGNING_KEY: '"sig_1"' }, {}, /PERDURE_NEXT_SIGNING_KEY must be .* and quotes/],
     ["a key", {}, { keys: { current: "c\n", next: "n" } }, /keys\.current .* must be visible ASCII/],
     ["a key", {}, { keys: { current: "c", next: "" } }, /keys\.next \(PERDURE_NEXT_SIGNING_KEY\)/],
   ])(

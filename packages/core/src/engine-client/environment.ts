@@ -64,11 +64,14 @@ export function isProduction({ NODE_ENV }: Env): boolean {
   return NODE_ENV?.trim().toLowerCase() === "production";
 }
 
-/** @throws TypeError for a token or key that is missing, or has other characters, such as a line feed at its end */
+/**
+ * @throws TypeError for a token or key that is missing, or has other characters: a line feed at its end, or the quotes of
+ * an `.env` file, which `docker run --env-file` leaves in place
+ */
 export function checkCharacters(what: string, secret: unknown): void {
   // The message doesn't show the secret.
-  if (typeof secret !== "string" || !/^[\x21-\x7e]+$/.test(secret))
-    throw new TypeError(`${what} must be visible ASCII characters, without spaces.`);
+  if (typeof secret !== "string" || !/^(?!["'])[\x21-\x7e]+$/.test(secret))
+    throw new TypeError(`${what} must be visible ASCII characters, without spaces and quotes.`);
 }
 
 /** @throws TypeError in production, for a publicly known secret; elsewhere it only warns */
