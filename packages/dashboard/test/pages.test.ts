@@ -88,6 +88,7 @@ describe.skipIf(isSkipped)("dead letters", () => {
     expect(await declined.locator(".group-count").textContent()).toBe("2");
     // An entry shows the error itself, and not only the status of the answer.
     await page.locator("td").getByText("card 4242 … 0000 was declined").first().waitFor();
+    await page.locator("td").getByText("no such endpoint").waitFor();
     expect(await findBarriers(page)).toEqual([]);
     await declined.getByRole("button", { name: "Resume all…" }).click();
     await page.getByRole("button", { name: "Resume 2 entries" }).click();

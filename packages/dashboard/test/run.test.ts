@@ -53,6 +53,20 @@ describe.skipIf(isSkipped)("the story of a failure", () => {
     expect(await columns.nth(0).textContent()).toContain("card 4242 … 0000 was declined");
     expect(await columns.nth(1).textContent()).toContain("Your order can't be fulfilled");
     expect(await findBarriers(page)).toEqual([]);
+    // Where the actions stand below the story, its head leads to them.
+    const toActions = story.getByRole("button", { name: "What to do" });
+    expect(await toActions.isVisible()).toBe(false);
+    await page.setViewportSize({ width: 390, height: 800 });
+    await toActions.click();
+    await expect
+      .poll(() =>
+        page.getByRole("region", { name: "What to do" }).evaluate((one) => one.getBoundingClientRect().top),
+      )
+      .toBeLessThan(800);
+    // The group of failures with the same error.
+    await story.getByRole("link", { name: "Failures like this one" }).click();
+    await page.waitForURL(/dead-letters\?fingerprint=/);
+    await page.getByRole("link", { name: id }).waitFor();
   });
 
   it("resumes, restarts and deletes, and says so", async () => {
@@ -126,7 +140,7 @@ describe.skipIf(isSkipped)("the story of a failure", () => {
     const id = await trigger(shop, `${APP}/stuck`, {});
     await shop.settle(DAY);
     const { page } = await open(`${shop.url}/runs/${id}`);
-    await page.getByRole("heading", { name: "1 of 1 rollback failed" }).waitFor();
+    await page.getByRole("heading", { name: "The rollback failed" }).waitFor();
     await page.getByText("the shelf is locked").first().waitFor();
     broken = false;
     await page.getByRole("button", { name: "Retry the rollbacks" }).click();

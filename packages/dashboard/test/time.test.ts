@@ -36,7 +36,9 @@ describe("a time", () => {
     [0, "now"],
     [-999, "now"],
     [-61_000, "1 min ago"],
+    [59_000, "in 59 s"],
     [7_200_000, "in 2 h"],
+    [172_740_000, "in 1 d 23 h"],
     [-172_800_000, "2 d ago"],
   ])("%d ms from now is %s", async (distance, text) => {
     const { relative } = await load();

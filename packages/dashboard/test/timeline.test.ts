@@ -142,6 +142,28 @@ describe("the scale", () => {
     expect(places.at(-1)).toBe(1);
   });
 
+  it("also draws a pause short that is long only beside the work, such as the way to the endpoint", () => {
+    const frame = { start: 0, end: 3_600_100 };
+    const rows = toRows(
+      [
+        done("a", { createdAt: 60, startedAt: 50, durationMs: 10 }),
+        done("nap", { stepType: "SleepFor", createdAt: 60, sleepFor: 3600 }),
+      ],
+      frame,
+    );
+    const { place, cuts } = toScale(rows, frame);
+    expect(cuts.map(({ from }) => from)).toEqual([0, 60]);
+    expect(place(60) - place(50)).toBeGreaterThan(0.5);
+  });
+
+  it("is even where there is nothing but a wait", () => {
+    const frame = { start: 0, end: 3_600_050 };
+    const rows = toRows([done("nap", { stepType: "SleepFor", createdAt: 50, sleepFor: 3600 })], frame);
+    const { place, cuts } = toScale(rows, frame);
+    expect(cuts).toEqual([]);
+    expect(place(3_600_050) - place(50)).toBeGreaterThan(0.99);
+  });
+
   it("has labels that don't overlap", () => {
     const place = (time: number): number => time / 100;
     const cut = (from: number) => ({ from, to: from + 5 });

@@ -36,10 +36,11 @@ function trim(text: string): string {
   return text.replace(/\.0$/, "");
 }
 
-/** Formats the distance of a time from now: `3 min ago`, `in 2 h`, `now`. */
+/** Formats the distance of a time from now: `3 min ago`, `in 1 d 23 h`, `now`. */
 export function relative(time: number, at: number): string {
   const distance = Math.abs(time - at);
   if (distance < 1000) return "now";
+  if (time > at && distance >= HOUR[0]) return `in ${duration(distance)}`;
   const [unit, name] = UNITS.find(([one]) => distance >= one) ?? SECOND;
   const text = `${Math.floor(distance / unit)} ${name}`;
   return time > at ? `in ${text}` : `${text} ago`;

@@ -195,7 +195,7 @@ function Letter({ letter, reload }: LetterProps) {
   const thrown = toErrorInfo(parseJson(letter.responseBody));
   return (
     <tr>
-      <td class="wide">
+      <td>
         {runId === undefined ? (
           <>
             <WorkflowName url={letter.url} />
@@ -212,9 +212,9 @@ function Letter({ letter, reload }: LetterProps) {
           </>
         )}
       </td>
-      <td>
+      <td class="wide">
         <div class="row-error">
-          <Line text={thrown === undefined ? letter.error : errorLine(thrown)} />
+          <Line text={thrown === undefined ? (plainAnswer(letter) ?? letter.error) : errorLine(thrown)} />
         </div>
         {letter.responseStatus > 0 && <span class="tag">{letter.responseStatus}</span>}
       </td>
@@ -253,6 +253,12 @@ function Letter({ letter, reload }: LetterProps) {
       </td>
     </tr>
   );
+}
+
+/** What an endpoint has answered in plain words, as its group shows it. */
+function plainAnswer({ responseBody = "" }: DeadLetter): string | undefined {
+  const text = responseBody.trim();
+  return text === "" || /^[<{[]/.test(text) ? undefined : text.slice(0, 300);
 }
 
 function retryAction(dlqId: string, after: () => void): Action {

@@ -3,8 +3,10 @@ import type { ErrorInfo } from "../api/types.ts";
 /** Reads an error in the form in which endpoints report it. @returns undefined for something else */
 export function toErrorInfo(value: unknown): ErrorInfo | undefined {
   if (typeof value !== "object" || value === null) return undefined;
-  const { message } = value as { readonly message?: unknown };
-  return typeof message === "string" ? (value as ErrorInfo) : undefined;
+  const { message, error, ...rest } = value as { readonly message?: unknown; readonly error?: unknown };
+  if (typeof message === "string") return value as ErrorInfo;
+  // Many services answer with nothing but { "error": "…" }.
+  return typeof error === "string" ? { ...rest, message: error } : undefined;
 }
 
 /** The errors behind an error, the nearest first. */

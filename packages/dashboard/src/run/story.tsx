@@ -13,6 +13,9 @@ import { Attempts } from "./attempts.tsx";
 import { ErrorDetails } from "./error-details.tsx";
 import { nameOf, toErrorInfo } from "./error-info.ts";
 
+/** The id of the list of actions, which stands below the story where there is no room beside it. */
+export const TODO = "what-to-do";
+
 interface StoryProps {
   readonly run: Overview;
   readonly steps: readonly Step[];
@@ -70,6 +73,15 @@ function Headline({ run, failed }: { readonly run: Overview; readonly failed: St
             ? "Its dead letter has left the queue."
             : "The run waits in the dead letter queue."}
         </p>
+        {run.dlqId !== undefined && (
+          <button
+            type="button"
+            class="to-todo"
+            onClick={() => document.getElementById(TODO)?.scrollIntoView({ block: "start" })}
+          >
+            What to do
+          </button>
+        )}
       </div>
     </div>
   );
@@ -80,7 +92,11 @@ function rollbackSentence(rollbacks: readonly Rollback[] = []): string {
   const failed = rollbacks.filter(({ state }) => state === "failed").length;
   return failed === 0
     ? `${plural(rollbacks.length, "step was", "steps were")} rolled back. `
-    : `${failed} of ${plural(rollbacks.length, "rollback")} failed. `;
+    : `${failedRollbacks(failed, rollbacks.length)}. `;
+}
+
+function failedRollbacks(failed: number, all: number): string {
+  return all === 1 ? "The rollback failed" : `${failed} of ${plural(all, "rollback")} failed`;
 }
 
 function reportSentence(report: FailureReport | undefined): string {
@@ -240,7 +256,7 @@ function Rollbacks({ run: { rollbacks = [] } }: { readonly run: Overview }) {
       icon="undo"
       title={
         failed.length > 0
-          ? `${failed.length} of ${plural(rollbacks.length, "rollback")} failed`
+          ? failedRollbacks(failed.length, rollbacks.length)
           : `Rolled back ${plural(rollbacks.length, "step")}`
       }
     >
@@ -341,17 +357,18 @@ function Letter({ run }: { readonly run: Overview }) {
       title={dlqId === undefined ? "No dead letter any more" : "Dead letter"}
       aside={at !== undefined && <Time at={at} clock />}
     >
-      <p>
-        {dlqId === undefined ? (
-          <span class="muted">It was resumed, restarted, deleted, or its time is over.</span>
-        ) : (
-          <bdi class="mono">{dlqId}</bdi>
-        )}{" "}
+      <p class="muted">
+        {dlqId === undefined
+          ? "It was resumed, restarted, deleted, or its time is over."
+          : "It keeps the run, with its recorded steps, until someone resumes, restarts or deletes it."}
+      </p>
+      <p class="links">
+        {dlqId !== undefined && <bdi class="mono">{dlqId}</bdi>}
         {fingerprint !== undefined && (
           <Link to={`/dead-letters?fingerprint=${encodeURIComponent(fingerprint)}`}>
             Failures like this one
           </Link>
-        )}{" "}
+        )}
         {resumedAs && (
           <Link
             to={`/runs/${encodeURIComponent(resumedAs.workflowRunId)}?at=${resumedAs.workflowRunCreatedAt}`}

@@ -198,23 +198,42 @@ function bracketOf(rows: readonly Row[], at: number): Row["bracket"] {
 export interface Scale {
   readonly place: (time: number) => number;
   /** Waits that are drawn shorter than they are. */
-  readonly cuts: readonly { readonly from: number; readonly to: number }[];
+  readonly cuts: readonly Stretch[];
+}
+
+interface Stretch {
+  readonly from: number;
+  readonly to: number;
 }
 
 /** A wait that is drawn shorter gets this share of the time in which something was done. */
-const CUT_SHARE = 0.12;
-/** Waits shorter than this share of the whole stay as they are. */
+const CUT_SHARE = 0.24;
+/** All of these waits together get this share at most. */
+const MAX_CUT_SHARE = 0.6;
+/** Waits shorter than this share of what longer ones leave stay as they are. */
 const MIN_WAIT_SHARE = 0.15;
+
+/** Chooses the waits that are drawn shorter: none where they leave nothing else to see. */
+function cutsOf(idle: readonly Stretch[], whole: number): readonly Stretch[] {
+  const busy = idle.reduce((left, { from, to }) => left - (to - from), whole);
+  if (busy < 1) return [];
+  let left = whole;
+  const cuts = idle
+    .toSorted((one, other) => other.to - other.from - (one.to - one.from))
+    .filter(({ from, to }) => {
+      const isLong = to - from > left * MIN_WAIT_SHARE;
+      if (isLong) left -= to - from;
+      return isLong;
+    });
+  return cuts.sort((one, other) => one.from - other.from);
+}
 
 /** Makes a scale from the run's start to its end, on which long stretches of pure waiting are short. */
 export function toScale(rows: readonly Row[], { start, end }: Frame): Scale {
-  const whole = Math.max(1, end - start);
-  const cuts = idleStretches(rows, { start, end }).filter(
-    ({ from, to }) => to - from > whole * MIN_WAIT_SHARE,
-  );
+  const cuts = cutsOf(idleStretches(rows, { start, end }), end - start);
   const idle = cuts.reduce((sum, { from, to }) => sum + to - from, 0);
-  const active = Math.max(1, whole - idle);
-  const cut = active * CUT_SHARE;
+  const active = Math.max(1, end - start - idle);
+  const cut = active * Math.min(CUT_SHARE, MAX_CUT_SHARE / cuts.length);
   const drawn = active + cuts.length * cut;
   return {
     cuts,
@@ -245,11 +264,11 @@ export function toLabels({ cuts, place }: Scale): { readonly cuts: Scale["cuts"]
 }
 
 /** The stretches in which no step was at work. */
-function idleStretches(rows: readonly Row[], { start, end }: Frame): { from: number; to: number }[] {
+function idleStretches(rows: readonly Row[], { start, end }: Frame): Stretch[] {
   const busy = rows
     .flatMap(({ parts }) => parts.filter(({ kind }) => kind === "work"))
     .sort((one, other) => one.from - other.from);
-  const stretches: { from: number; to: number }[] = [];
+  const stretches: Stretch[] = [];
   let last = start;
   for (const { from, to } of busy) {
     if (from > last) stretches.push({ from: last, to: from });

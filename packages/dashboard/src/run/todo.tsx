@@ -11,6 +11,7 @@ import {
   resumeAction,
   retryRollbacksAction,
 } from "./run-actions.tsx";
+import { TODO } from "./story.tsx";
 
 interface TodoProps {
   readonly run: Overview;
@@ -29,7 +30,7 @@ export function Todo({ run, steps, reload }: TodoProps) {
   const resume = resumeAction(dlqId);
   const restart = restartAction(dlqId);
   return (
-    <section class="todo" aria-label="What to do">
+    <section id={TODO} class="todo" aria-label="What to do">
       <h2 class="eyebrow">What to do</h2>
       <div class="choice">
         <Act look="primary" icon="play" action={resume}>

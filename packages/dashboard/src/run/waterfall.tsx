@@ -144,15 +144,25 @@ function Axis({ start, end, scale }: AxisProps) {
 function Legend({ hasBrackets }: { readonly hasBrackets: boolean }) {
   return (
     <p class="legend">
-      <span class="bar is-work tone-good" /> work
-      <span class="bar is-wait" /> waiting
-      <span class="bar is-backoff" /> back-off before a retry
-      <span class="failure-mark" /> failed attempt
-      <span class="bar is-work tone-undo" /> rollback
+      <span>
+        <span class="bar is-work tone-good" /> work
+      </span>
+      <span>
+        <span class="bar is-wait" /> waiting
+      </span>
+      <span>
+        <span class="bar is-backoff" /> back-off before a retry
+      </span>
+      <span>
+        <span class="failure-mark" /> failed attempt
+      </span>
+      <span>
+        <span class="bar is-work tone-undo" /> rollback
+      </span>
       {hasBrackets && (
-        <>
+        <span>
           <span class="bracket is-legend" /> one delivery
-        </>
+        </span>
       )}
     </p>
   );

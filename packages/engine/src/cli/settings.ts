@@ -126,7 +126,7 @@ export const SETTINGS = {
     file: "allowOrigins",
     list: true,
     dev: { default: "none" },
-    start: { env: "PERDURE_ALLOW_ORIGINS", default: "any" },
+    start: { env: "PERDURE_ALLOW_ORIGINS", default: "any may call, none may read" },
   },
   set: {
     flag: "--set <name=value>",

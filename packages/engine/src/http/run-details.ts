@@ -87,6 +87,10 @@ const overview = z
     stepCount: z.int(),
     error: runError.optional(),
     dlqId: z.string().optional(),
+    fingerprint: z
+      .string()
+      .optional()
+      .meta({ description: "The group of its failure: a filter of all lists of dead letters." }),
     failureFunction: failureFunction.optional(),
     cancelFunction: report.optional(),
     rollbacks,
@@ -160,6 +164,7 @@ function overviewView(one: RunOverview): Output<typeof overview> {
     ...(run.response === undefined ? {} : { workflowRunResponse: shownBody(run.response, run) }),
     stepCount: one.steps,
     ...(failure ? { error: errorView(failure.failure), ...failureView(failure) } : {}),
+    ...(failure?.fingerprint === undefined ? {} : { fingerprint: failure.fingerprint }),
     ...(one.cancel ? cancelView(one.cancel) : {}),
     ...rollbacksView(one.rollbacks),
     ...(run.invoker ? { invoker: invokerView(run.invoker) } : {}),

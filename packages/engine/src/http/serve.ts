@@ -59,7 +59,7 @@ async function recordAction(
   { store, streams }: Service,
 ): Promise<void> {
   const [named] = Object.values(params);
-  const target = typeof named === "string" ? named : destinationsIn(body) || new URL(c.req.url).search;
+  const target = typeof named === "string" ? named : namedIn(body) || new URL(c.req.url).search;
   await store.recordAction({
     actor: sender.name,
     person: readPerson(c.req.raw.headers),
@@ -71,9 +71,9 @@ async function recordAction(
   if (of) streams.publish({ type: "object.changed", of, key: typeof named === "string" ? named : undefined });
 }
 
-/** The destinations of a batch. */
-function destinationsIn(body: unknown): string {
-  if (!Array.isArray(body)) return "";
+/** The destinations of a batch, or the name of a queue. */
+function namedIn(body: unknown): string {
+  if (!Array.isArray(body)) return String(Object(body).queueName ?? "");
   return body
     .slice(0, MAX_TARGET)
     .map((item) => Object(item).destination)

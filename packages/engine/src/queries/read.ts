@@ -41,11 +41,12 @@ export interface DeadLetterRow extends FailureRow {
   readonly run: number | null;
   readonly callback: number | null;
   readonly removed: number;
+  readonly fingerprint: string | null;
 }
 
 /** The columns of a {@link DeadLetterRow}; the table is named `dlq`. */
 export const DEAD_LETTER: Sql = sql`dlq.seq, dlq.id, dlq.message, dlq.run, dlq.callback, dlq.removed,
-  dlq.created_at AS at, dlq.error, dlq.by_engine, dlq.status, dlq.headers, dlq.body`;
+  dlq.fingerprint, dlq.created_at AS at, dlq.error, dlq.by_engine, dlq.status, dlq.headers, dlq.body`;
 
 const ALL = sql`1 = 1`;
 const DELIVERED = constants<Outcome>("DELIVERED");
@@ -203,6 +204,7 @@ function toDeadLetter(row: DeadLetterRow, facts: Facts): DeadLetter {
   const callback = row.callback === null ? undefined : known(facts.messages, row.callback);
   return {
     dlqId: row.id,
+    fingerprint: row.fingerprint ?? undefined,
     createdAt: row.at,
     message: toMessage(dead),
     run: row.run === null ? undefined : facts.runs.get(row.run),

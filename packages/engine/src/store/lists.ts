@@ -187,6 +187,8 @@ export interface PendingMessage {
 
 export interface DeadLetter {
   readonly dlqId: string;
+  /** Names the group of errors that differ only in their values. */
+  readonly fingerprint: string | undefined;
   readonly createdAt: number;
   readonly message: Message;
   readonly run: Run | undefined;

@@ -253,8 +253,15 @@ it("the audit log names the person of a request, and then tells of new runs and 
   await w.ask("POST", "/v2/trigger/https://app.test/wf", { headers: { [HEADER.delay]: "1d", ...headers } });
   await w.ask("POST", "/v2/notify/paid", { headers: { [PERSON_HEADER]: "100%" } });
   await w.ask("GET", "/v2/queues", { headers });
+  await post(w, "/v2/queues", { queueName: "mails" });
+  await w.ask("POST", "/v2/batch", {
+    headers,
+    body: JSON.stringify(["a", "b"].map((name) => ({ destination: `https://app.test/${name}` }))),
+  });
   const { entries } = await get(w, "/v2/workflows/audit");
   expect(entries).toMatchObject([
+    { person: "Jürgen", action: "POST /v2/batch", target: "https://app.test/a, https://app.test/b" },
+    { action: "POST /v2/queues", target: "mails" },
     { person: "100%", action: "POST /v2/notify/:eventId", target: "paid" },
     { person: "Jürgen", action: "POST /v2/trigger/:destination" },
   ]);
