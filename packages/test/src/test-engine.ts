@@ -334,7 +334,7 @@ export class TestEngine implements AsyncDisposable {
     return [...this.#calls.complaints, ...[...this.#runs.values()].flatMap(({ complaints }) => complaints)];
   }
 
-  /** The complaints that an ended run leaves: its own, and all of the test once no run is left. */
+  /** An ended run leaves its own complaints, and those of the whole test once no run is left. */
   #complaintsAfter(run: RunRecord): string[] {
     const isLast = [...this.#runs.values()].every(({ isOver }) => isOver);
     return isLast ? this.#complaints : run.complaints;
