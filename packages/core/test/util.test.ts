@@ -80,25 +80,15 @@ describe("durations", () => {
     ["1w", 604_800_000],
   ])("reads %s as %d milliseconds", (value, ms) => expect(toMilliseconds(value, "delay")).toBe(ms));
 
-  it.each([
-    ...NO_TIMES,
-    -1,
-    "",
-    "5",
-    "5y",
-    " 5s",
-    "s",
-    "-5s",
-    "1e3s",
-    1e11 + 1,
-    1_795_963_745_528,
-    "1795963745528s",
-  ])("refuses %s with a TypeError that says whose it is", (value) => {
-    for (const read of [toMilliseconds, toSeconds, toWireDuration]) {
-      expect(() => read(value, "delay")).toThrow(TypeError);
-      expect(() => read(value, "delay")).toThrow(/^delay must be a number of seconds.*; got .+\.$/);
-    }
-  });
+  it.each([...NO_TIMES, -1, "", "5", "5y", " 5s", "s", "-5s", "1e3s", 8.64e12 + 1])(
+    "refuses %s with a TypeError that says whose it is",
+    (value) => {
+      for (const read of [toMilliseconds, toSeconds, toWireDuration]) {
+        expect(() => read(value, "delay")).toThrow(TypeError);
+        expect(() => read(value, "delay")).toThrow(/^delay must be a number of seconds.*; got .+\.$/);
+      }
+    },
+  );
 
   it("writes whole seconds, rounded up, and leaves strings of whole parts alone", () => {
     const written = [2, 2.4, 0.001, "0.5s", "250ms", "1d12h", "1.5h"].map((value) =>
