@@ -478,7 +478,7 @@ describe("what the engine says to a step", () => {
     });
   });
 
-  it.each([408, 429, 500, 503])("%d: the attempt fails and is retried", async (status) => {
+  it.each([429, 500, 503])("%d: the attempt fails and is retried", async (status) => {
     recorder().answer = () => ({ status, body: { error: "trouble" } });
     expect(await deliver(handler(), [])).toMatchObject({
       status: 500,
