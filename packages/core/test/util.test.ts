@@ -80,7 +80,7 @@ describe("durations", () => {
     ["1w", 604_800_000],
   ])("reads %s as %d milliseconds", (value, ms) => expect(toMilliseconds(value, "delay")).toBe(ms));
 
-  it.each([...NO_TIMES, -1, "", "5", "5y", " 5s", "s", "-5s", "1e3s", 8.64e12 + 1])(
+  it.each([...NO_TIMES, -1, "", "5", "5y", " 5s", "s", "-5s", "1e3s", 1e11 + 1])(
     "refuses %s with a TypeError that says whose it is",
     (value) => {
       for (const read of [toMilliseconds, toSeconds, toWireDuration]) {

@@ -32,8 +32,8 @@ const PART = /(\d+(?:\.\d+)?)([nuµμm]?s|[mhdw])/gy;
 /** Durations that every engine reads. */
 const WHOLE_PARTS = /^(?:\d+[smhd])+$/;
 
-/** The longest duration in milliseconds: a hundred million days, the range of a `Date`. */
-export const MAX_DURATION_MS = 8.64e15;
+/** The longest duration in milliseconds, of 3170 years. `Date.now()` in the place of a number of seconds is above it. */
+export const MAX_DURATION_MS = 1e14;
 
 /** The latest Unix time in seconds, in the year 5138. A time in milliseconds is above it. */
 const MAX_UNIX_TIME = 1e11;
