@@ -16,15 +16,18 @@ interface Values {
 
 const NEVER = [-1, Number.NaN, Infinity, null, true, {}, 1n];
 const COUNT: Values = { holds: [undefined, 0, 1, 10_000], refused: [...NEVER, 0.5, 1e300, "", "1", "0s"] };
-const WAIT: Values = { holds: [undefined, 0, 0.5, "0s", "1.5h", 1e12], refused: [...NEVER, 1e300, "1"] };
+const WAIT: Values = {
+  holds: [undefined, 0, 0.5, "0s", "1.5h", 1e11],
+  refused: [...NEVER, 1e300, 1.8e12, "1"],
+};
 const LIMIT: Values = {
-  holds: [undefined, 0.5, "1ms", "1.5h", 1e12],
-  refused: [...NEVER, 0, "0s", "0ms", "", "1", 1e300, "soon"],
+  holds: [undefined, 0.5, "1ms", "1.5h", 1e11],
+  refused: [...NEVER, 0, "0s", "0ms", "", "1", 1e300, 1.8e12, "soon"],
 };
 // The official client leaves an option out by an empty string; an expression may stand for a wait.
 const RUN_WAIT: Values = {
   holds: [...WAIT.holds, "", "1000 * pow(2, retried)"],
-  refused: [...NEVER, 1e300, "soon"],
+  refused: [...NEVER, 1e300, 1.8e12, "soon"],
 };
 const STEP_WAIT: Values = { holds: [...WAIT.holds, () => 1], refused: [...WAIT.refused, "", "soon"] };
 
