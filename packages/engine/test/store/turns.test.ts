@@ -73,6 +73,18 @@ it("others have their turns between any two rows of a long result", async () => 
   await database.close();
 });
 
+it("two operations of a transaction may read by one statement at the same time", async () => {
+  const database = new Database(":memory:");
+  const after = (first: number): Promise<{ i: number }[]> =>
+    database.many(sql`${numbers} SELECT i FROM n WHERE i > ${first}`, async () => {});
+  const both = await Promise.all([after(MANY - 3), after(MANY - 2)]);
+  expect(both.map((rows) => rows.map(({ i }) => i))).toEqual([
+    [MANY - 2, MANY - 1, MANY],
+    [MANY - 1, MANY],
+  ]);
+  await database.close();
+});
+
 it("and between any two items that the engine makes of them", async () => {
   let turns = 0;
   const items = await mapInSlices(

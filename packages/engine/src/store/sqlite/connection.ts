@@ -94,7 +94,9 @@ export class SqliteConnection implements Connection {
 
   /** Reads row by row: slower than {@link all} for few rows, but thousands of them don't occupy the thread at once. */
   async many<Row>(query: Sql, pause: () => Promise<void> | undefined): Promise<Row[]> {
-    const result = this.#execute(query, (statement, values) => statement.iterate(...values));
+    // Another operation of the transaction may run the kept statement before this one has read its last row.
+    const own = (text: string): StatementSync => this.#db.prepare(text);
+    const result = this.#execute(query, (statement, values) => statement.iterate(...values), own);
     const rows: Row[] = [];
     for (;;) {
       const { done, value } = this.#step(result);
@@ -144,11 +146,12 @@ export class SqliteConnection implements Connection {
   #execute<Result>(
     query: Sql,
     act: (statement: StatementSync, values: readonly SQLInputValue[]) => Result,
+    prepare: (text: string) => StatementSync = this.#statement,
   ): Result {
     try {
       const { text, values } = RENDERER.render(query);
       for (const value of values) if (value instanceof Uint8Array) this.#bytes += value.length;
-      return act(this.#statement(text), values);
+      return act(prepare(text), values);
     } catch (cause) {
       throw failureOf(this.#file, cause);
     }
