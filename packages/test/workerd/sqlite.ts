@@ -33,6 +33,10 @@ class StatementSync {
     return this.#rows(values);
   }
 
+  iterate(...values: Values): Iterator<object> {
+    return this.#rows(values).values();
+  }
+
   run(...values: Values): { readonly changes: number } {
     this.#rows(values);
     return { changes: this.#executed() };
