@@ -43,7 +43,7 @@ const IN_BOTH_MODES = {
       "rollback-ends",
       "rollback-resume",
     ],
-    ...["rollback-states", "rollbacks", "run-ends", "run-waits"],
+    ...["rollback-states", "rollbacks", "run-ends", "run-waits", "kill", "failures-kill", "rollback-kills"],
   ],
 };
 

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Client } from "@perdure/core";
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
+import { MODE } from "@perdure/test-support/mode";
 import {
   EngineProcess,
   environment,
@@ -34,7 +35,14 @@ afterEach(async () => {
 async function serve(env: Record<string, string>): Promise<void> {
   const { QSTASH_URL = "", QSTASH_TOKEN = "", ...keys } = environment(engine.url);
   const secret = env.OPEN ? {} : keys;
-  endpoint = Process.node(ENDPOINT, [], { QSTASH_URL, QSTASH_TOKEN, ...secret, ...env, PORT: String(port) });
+  endpoint = Process.node(ENDPOINT, [], {
+    QSTASH_URL,
+    QSTASH_TOKEN,
+    ...secret,
+    ...env,
+    PORT: String(port),
+    TEST_MODE: MODE,
+  });
   await endpoint.line(/^listening$/);
 }
 

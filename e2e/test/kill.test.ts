@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { serve, WorkflowNonRetryableError } from "@perdure/core";
+import { MODE_OPTIONS } from "@perdure/test-support/mode";
 import { EngineProcess, environment, steadyPort, temporaryFolder } from "@perdure/test-support/process";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Endpoint } from "./support/endpoint.ts";
@@ -40,7 +41,7 @@ describe("an engine that is killed", () => {
           return new Promise<number>(() => {});
         });
       },
-      { env: environment(engine.url) },
+      { env: environment(engine.url), ...MODE_OPTIONS },
     );
     const url = app.at("/wf", workflow.handler);
     const { workflowRunId } = await officialClient(engine.url).trigger({ url, retries: 0 });
@@ -64,6 +65,7 @@ describe("an engine that is killed", () => {
       (context) => context.run("charge", () => Promise.reject(new WorkflowNonRetryableError("declined"))),
       {
         env: environment(engine.url),
+        ...MODE_OPTIONS,
         failureFunction: async ({ failResponse }) => {
           if (bodies.length === 1) await killAndRestart();
           return failResponse;
@@ -89,7 +91,7 @@ describe("an engine that is killed", () => {
     let called = 0;
     const workflow = serve(
       (context) => context.run("charge", () => Promise.reject(new WorkflowNonRetryableError("declined"))),
-      { env: environment(engine.url), failureFunction: () => ++called },
+      { env: environment(engine.url), ...MODE_OPTIONS, failureFunction: () => ++called },
     );
     const url = app.at("/wf", async (request) => {
       // The failure is stored by now. Its callback is turned away until the engine has been killed.
@@ -140,6 +142,7 @@ describe("an engine that is killed", () => {
       },
       {
         env: environment(engine.url),
+        ...MODE_OPTIONS,
         failureFunction: ({ context }) => {
           failures.set(context.workflowRunId, (failures.get(context.workflowRunId) ?? 0) + 1);
         },

@@ -9,6 +9,7 @@ import {
   WorkflowNonRetryableError,
 } from "@perdure/core";
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
+import { MODE_OPTIONS } from "@perdure/test-support/mode";
 import {
   EngineProcess,
   environment,
@@ -61,7 +62,7 @@ describe("an engine that is killed", () => {
       throw new WorkflowNonRetryableError("boom");
     };
     const failureFunction = (): void => void calls.push("failure function");
-    const { handler } = serve(workflow, { env: environment(engine.url), failureFunction });
+    const { handler } = serve(workflow, { env: environment(engine.url), ...MODE_OPTIONS, failureFunction });
     const url = app.at("/wf", async (request) => {
       await beforeDelivery(request);
       return handler(request);

@@ -1,5 +1,6 @@
 import { createServer } from "node:http";
 import { createWorkflow, serveMany } from "@perdure/adapters/node";
+import { MODE_OPTIONS } from "@perdure/test-support/mode";
 
 // An endpoint in a process of its own, for tests that kill it: it says what it does, a line at a time.
 const { PORT = "0", HANGS, DEAF, OPEN } = process.env;
@@ -28,6 +29,7 @@ const server = createServer(
   serveMany(
     { wf, parent },
     {
+      ...MODE_OPTIONS,
       ...(OPEN ? { authorize: () => true } : {}),
       failureFunction: async ({ context, ...told }) => {
         if (deaf) {
