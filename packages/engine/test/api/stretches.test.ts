@@ -4,7 +4,7 @@ import { toJsonBody } from "../../src/http/json-answer.ts";
 import { failed, historyOf, isFailure, ok, world } from "../harness.ts";
 import { done, type Invocation, inline, invocationOf } from "../inline/invocation.ts";
 
-const value = [{ destination: "https://a.test/", body: "x".repeat(10_000_000) }];
+const value = [{ destination: "https://a.test/", body: "x".repeat(30_000_000) }];
 
 /** Milliseconds for which this thread has worked: other processes of the machine don't count. */
 function worked(): number {
@@ -42,7 +42,7 @@ async function bestOf(measure: () => Promise<number>): Promise<number> {
   return best;
 }
 
-describe("10 MB of JSON", () => {
+describe("30 MB of JSON", () => {
   it("are written in stretches of half the time, at most, that the platform needs for them", async () => {
     const floor = await bestOf(() => longestStretch(async () => JSON.stringify(value)));
     const stretch = await bestOf(() => longestStretch(() => readAll(toJsonBody(value))));
