@@ -13,9 +13,9 @@ import { Link } from "../ui/link.tsx";
 import { ErrorBox, Loaded } from "../ui/states.tsx";
 import { RUN_LOOKS, Status } from "../ui/status.tsx";
 import { CopyButton, Line, Time, WorkflowName } from "../ui/text.tsx";
+import { Remedies } from "./remedies.tsx";
 import { cancelRunAction } from "./run-actions.tsx";
 import { FailureStory } from "./story.tsx";
-import { Todo } from "./todo.tsx";
 import { type Steps, useSteps } from "./use-steps.ts";
 import { Waits } from "./waits.tsx";
 import { Waterfall } from "./waterfall.tsx";
@@ -80,7 +80,7 @@ function Run({ run, reload }: RunProps) {
           )}
         </div>
         <aside class="run-side" aria-label="About this run">
-          {hasFailed && <Todo run={run} steps={steps.steps} reload={reload} />}
+          {hasFailed && <Remedies run={run} steps={steps.steps} reload={reload} />}
           {hasFailed && <Waits run={run} reload={reload} />}
           <Facts run={run} />
         </aside>

@@ -14,7 +14,7 @@ import { ErrorDetails } from "./error-details.tsx";
 import { nameOf, toErrorInfo } from "./error-info.ts";
 
 /** The id of the list of actions, which stands below the story where there is no room beside it. */
-export const TODO = "what-to-do";
+export const REMEDIES = "what-to-do";
 
 interface StoryProps {
   readonly run: Overview;
@@ -76,8 +76,8 @@ function Headline({ run, failed }: { readonly run: Overview; readonly failed: St
         {run.dlqId !== undefined && (
           <button
             type="button"
-            class="to-todo"
-            onClick={() => document.getElementById(TODO)?.scrollIntoView({ block: "start" })}
+            class="to-remedies"
+            onClick={() => document.getElementById(REMEDIES)?.scrollIntoView({ block: "start" })}
           >
             What to do
           </button>

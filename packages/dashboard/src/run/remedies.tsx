@@ -11,16 +11,16 @@ import {
   resumeAction,
   retryRollbacksAction,
 } from "./run-actions.tsx";
-import { TODO } from "./story.tsx";
+import { REMEDIES } from "./story.tsx";
 
-interface TodoProps {
+interface RemediesProps {
   readonly run: Overview;
   readonly steps: readonly Step[];
   readonly reload: () => void;
 }
 
 /** Lists the actions for a failed run, the likeliest first. */
-export function Todo({ run, steps, reload }: TodoProps) {
+export function Remedies({ run, steps, reload }: RemediesProps) {
   const { dlqId, failureFunction, rollbacks = [] } = run;
   if (dlqId === undefined) return null;
   const kept = steps.filter(
@@ -30,7 +30,7 @@ export function Todo({ run, steps, reload }: TodoProps) {
   const resume = resumeAction(dlqId);
   const restart = restartAction(dlqId);
   return (
-    <section id={TODO} class="todo" aria-label="What to do">
+    <section id={REMEDIES} class="remedies" aria-label="What to do">
       <h2 class="eyebrow">What to do</h2>
       <div class="choice">
         <Act look="primary" icon="play" action={resume}>
