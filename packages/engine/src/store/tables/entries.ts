@@ -52,31 +52,20 @@ export interface BareEntry {
  *
  * @returns whether it is new: a run has one entry of a key
  */
-export async function insertBareEntry(
-  tx: Tx,
-  run: number,
-  { key, callType, step, body, message, lease }: BareEntry,
-): Promise<boolean> {
-  const changes = await tx.run(
-    sql`INSERT INTO entries (run, position, record, message, call_type, step, body, created_at, lease)
-      VALUES (${run}, ${nextPosition(run)}, ${key}, ${message}, ${callType}, ${step ?? null}, ${body}, ${tx.now},
-        ${lease ?? null})
-      ON CONFLICT (run, record) DO NOTHING`,
-  );
+export async function insertBareEntry(tx: Tx, run: number, entry: BareEntry): Promise<boolean> {
+  const changes = await tx.run(sql`${insertion(tx, run, entry)} ON CONFLICT (run, record) DO NOTHING`);
   return changes > 0;
 }
 
 /** Adds an entry as {@link insertBareEntry} does, without a wait for the database. The run has none of the key yet. */
-export function sendBareEntry(
-  tx: Tx,
-  run: number,
-  { key, callType, step, body, message, lease }: BareEntry,
-): void {
-  tx.send(
-    sql`INSERT INTO entries (run, position, record, message, call_type, step, body, created_at, lease)
-      VALUES (${run}, ${nextPosition(run)}, ${key}, ${message}, ${callType}, ${step ?? null}, ${body}, ${tx.now},
-        ${lease ?? null})`,
-  );
+export function sendBareEntry(tx: Tx, run: number, entry: BareEntry): void {
+  tx.send(insertion(tx, run, entry));
+}
+
+function insertion({ now }: Tx, run: number, { key, callType, step, body, message, lease }: BareEntry): Sql {
+  return sql`INSERT INTO entries (run, position, record, message, call_type, step, body, created_at, lease)
+    VALUES (${run}, ${nextPosition(run)}, ${key}, ${message}, ${callType}, ${step ?? null}, ${body}, ${now},
+      ${lease ?? null})`;
 }
 
 /** An entry with its place in its history. */
