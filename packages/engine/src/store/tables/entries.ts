@@ -13,6 +13,12 @@ import { type Sql, sql, strings, type Tx } from "../tx.ts";
 /** The key of a history's first entry, the run's payload. */
 export const FIRST_RECORD = "init";
 
+/**
+ * The key of an entry, for a condition on the entries of one run. As a column it would be an index of PostgreSQL's choice: the
+ * range of a history's keys holds the entries of all runs of that time.
+ */
+const SEQ = sql`(seq + 0)`;
+
 /** The condition on `entries` that an entry has a key of this kind, by a range of the index of the keys. */
 export function recordsOf(kind: RecordKind): Sql {
   return sql`record >= ${keyOf(kind, "")} AND record < ${keyOf(kind, "\u{10ffff}")}`;
@@ -105,7 +111,7 @@ export async function history(
   first = 0,
 ): Promise<HistoryEntry[]> {
   const rows = await tx.all<EntryRow>(
-    sql`SELECT message, body, call_type FROM entries WHERE run = ${run} AND seq BETWEEN ${first} AND ${last} ORDER BY position`,
+    sql`SELECT message, body, call_type FROM entries WHERE run = ${run} AND ${SEQ} BETWEEN ${first} AND ${last} ORDER BY position`,
   );
   return rows.map(toEntry);
 }
@@ -207,7 +213,7 @@ export async function historyInSlices(
 ): Promise<HistoryEntry[]> {
   const sizes = await tx.all<{ position: number; size: number }>(
     sql`SELECT position, length(body) AS size FROM entries
-      WHERE run = ${run} AND seq BETWEEN ${first} AND ${last} ORDER BY position`,
+      WHERE run = ${run} AND ${SEQ} BETWEEN ${first} AND ${last} ORDER BY position`,
   );
   const entries: HistoryEntry[] = [];
   const final = sizes.length - 1;
@@ -252,7 +258,7 @@ export async function claimedEntries(tx: Tx, run: number, last: number, first = 
   const rows = await tx.all<ClaimedRow>(
     sql`SELECT message, call_type, record, step, length(body) AS size,
         CASE WHEN length(body) <= ${LARGE} THEN body END AS body
-      FROM entries WHERE run = ${run} AND seq BETWEEN ${first} AND ${last} ORDER BY position`,
+      FROM entries WHERE run = ${run} AND ${SEQ} BETWEEN ${first} AND ${last} ORDER BY position`,
   );
   const omitted = rows.reduce((sum, { body, size }) => sum + (body ? 0 : Math.ceil(size / 3) * 4), 0);
   const entries = rows.map((row) => toEntry({ ...row, body: row.body ?? new Uint8Array() }));
