@@ -78,6 +78,12 @@ const delivered = {
   stalled: { at: START, error: "stalled", reply: undefined, byEngine: true },
 } as const;
 
+/** Takes locks, and waits until the transaction has them: it sends its request for them without a wait. */
+async function holdLock(tx: Tx, ...lock: Parameters<Tx["lock"]>): Promise<void> {
+  await tx.lock(...lock);
+  await tx.one(sql`SELECT 1`);
+}
+
 /** Waits until the connection of a side waits for a lock. */
 async function waitsForLock(name: string): Promise<void> {
   await expect
@@ -165,7 +171,7 @@ describe("two engines at one row", () => {
     expect(claims).toHaveLength(1);
     let released: Promise<unknown> = Promise.resolve();
     await other.driver.write(async (tx) => {
-      await tx.lock("queue", "q");
+      await holdLock(tx, "queue", "q");
       released = releaseLeasesOf(one.driver, "one");
       await waitsForLock("one");
       await deleteQueue(tx, "q");
@@ -261,15 +267,14 @@ describe("two engines at one row", () => {
     const released = new Promise<void>((resolve) => (release = resolve));
     let [settled, held]: Promise<unknown>[] = [];
     const resumed = await one.driver.write(async (tx) => {
-      await tx.lock("run", "wfr_1");
+      await holdLock(tx, "run", "wfr_1");
       settled = other.store.settle(of("wfr_2").lease, { kind: "failed", failure: failure(now) });
       await waitsForLock("other");
       const { runs } = await resumeRuns(tx, { count: 1 }, { kind: "resume", options: NO_OPTIONS });
       const id = runs[0]?.id ?? "";
       await new Promise<void>((taken) => {
         held = third.driver.write(async (holding) => {
-          await holding.lock("run", id);
-          await holding.one(sql`SELECT 1`);
+          await holdLock(holding, "run", id);
           taken();
           await released;
         });
@@ -327,7 +332,7 @@ describe("two engines at one flow control key don't wait for each other", () => 
   ): Promise<readonly string[]> {
     let begun: Promise<unknown> = Promise.resolve();
     await driver.write(async (tx) => {
-      await tx.lock(...lock);
+      await holdLock(tx, ...lock);
       begun = begin();
       await waitsForLock("other");
       await tx.lock("flow", "k");
