@@ -121,8 +121,10 @@ export interface Dialect {
   readonly forUpdate: string;
   /** A string as the database stores it. The driver reads it back as it was. */
   text(value: string): string;
-  /** A query with one column, `value`, over a JSON array that is bound as one parameter. */
+  /** A query with one column, `value`, over a list that is bound as one parameter. */
   list(placeholder: string, of: "strings" | "numbers"): string;
+  /** The parameter of {@link list}. */
+  listValue(values: readonly (string | number)[]): string;
   /** The words of a text as a value of the table `search_texts`. `bind` returns a placeholder. */
   searchedWords(words: readonly string[], bind: (value: string) => string): string;
   /** The condition on `search_texts` that a text has a term. */
@@ -295,8 +297,7 @@ export function render(query: Sql, dialect: Dialect): Rendered {
   const writePart = (part: Part): string => {
     if (part instanceof Sql) return write(part);
     if (part instanceof DialectWord) return dialect[part.word];
-    if (part instanceof ValueList)
-      return dialect.list(bind(JSON.stringify(part.values.map(toText))), part.of);
+    if (part instanceof ValueList) return dialect.list(bind(dialect.listValue(part.values)), part.of);
     if (part instanceof SearchedWords) return dialect.searchedWords(part.words, bind);
     if (part instanceof TermCondition) return dialect.searchTerm(part.term, bind);
     return bind(toText(part));
