@@ -1,3 +1,4 @@
+import { accessSync, constants, statfsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import type { Mode } from "@perdure/test-support/mode";
 import { defineConfig } from "vitest/config";
@@ -10,10 +11,10 @@ interface Suite {
   /** Where engines keep their tables. Default: SQLite. Tests read it by `@perdure/test-support/mode`. */
   readonly store?: "postgres";
   readonly exclude?: string;
-  /** `false`: the files of one worker share modules. A file that changes one, or a global, changes it back. */
-  readonly isolate?: false;
   /** Prepares all files. */
-  readonly globalSetup?: string;
+  readonly globalSetup?: string | string[];
+  /** True for tests that install or build applications: their files need a disk's space. */
+  readonly onDisk?: boolean;
 }
 
 /**
@@ -23,12 +24,33 @@ interface Suite {
 const TIMEOUT = 240_000;
 const POLL_TIMEOUT = 60_000;
 
+const IN_MEMORY = "/dev/shm";
+const BYTES_IN_MEMORY = 2 ** 31;
+
+/**
+ * The folder for temporary files, in memory where the system has room for them there: tests open a thousand databases, and
+ * each commit would wait for the disk. `TMPDIR` names another folder.
+ */
+function temporaryFiles(): Readonly<Record<string, string>> {
+  if (process.env.TMPDIR) return {};
+  try {
+    accessSync(IN_MEMORY, constants.W_OK);
+    const { bavail, bsize } = statfsSync(IN_MEMORY);
+    return bavail * bsize < BYTES_IN_MEMORY ? {} : { TMPDIR: IN_MEMORY };
+  } catch {
+    return {};
+  }
+}
+
 const NEXTJS = "conformance/frameworks/nextjs.test.ts";
 /** Installs the applications. Each of their test files builds its own. */
-const globalSetup = "conformance/frameworks/setup.ts";
+const APPLICATIONS = "conformance/frameworks/setup.ts";
 
 /** Starts a PostgreSQL server for the tests of a project. */
 const POSTGRES_SERVER = "packages/test-support/src/postgres-setup.ts";
+
+/** Bundles the programs that tests start, such as `perdure`. */
+const PROGRAMS = "packages/test-support/src/programs-setup.ts";
 
 /** Suites of steps, failures, rollbacks, resumptions and middleware, which run in both modes. */
 const IN_BOTH_MODES = {
@@ -60,23 +82,28 @@ const ON_BOTH_STORES = [
 /** The files that take longest, the slowest first. */
 const SLOWEST = [
   ...["create-perdure/test/projects", "e2e/test/inline-model", "frameworks/nextjs", "e2e/test/chaos"],
+  ...["conformance/test/frameworks", "conformance/test/hono", "conformance/test/plain", "dashboard/test/run"],
   ...["postgres/takeover", "examples/node/test/main", "e2e/test/commands", "packages/packages"],
   ...["e2e/test/failures-kill", "e2e/test/docs", "e2e/test/rollback-states", "frameworks/nuxt"],
+  ...["runtimes/runtimes", "store/postgres", "e2e/test/steps"],
 ];
 
 /**
- * Begins with the slowest files, so that none of them runs alone at the end, and ends with the projects whose files share
- * modules: these files are short, and those of one project stay together.
+ * Begins with the slowest files, so that none of them runs alone at the end. The files of a project stay together: the next
+ * one finds its modules loaded.
  */
 class SlowestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const names = [...new Set(files.map(({ project }) => project.name))];
     const sorted = await super.sort(files);
-    return sorted.sort((one, other) => rank(one) - rank(other));
+    return sorted.sort(
+      (one, other) =>
+        rank(one) - rank(other) || names.indexOf(one.project.name) - names.indexOf(other.project.name),
+    );
   }
 }
 
-function rank({ moduleId, project }: TestSpecification): number {
-  if (!project.config.isolate) return SLOWEST.length + 1;
+function rank({ moduleId }: TestSpecification): number {
   const at = SLOWEST.findIndex((name) => moduleId.endsWith(`${name}.test.ts`));
   return at < 0 ? SLOWEST.length : at;
 }
@@ -85,45 +112,42 @@ const suites: Readonly<Record<string, Suite>> = {
   core: {
     include: "packages/core/test/**/*.test.ts",
     mode: "one step a delivery",
-    isolate: false,
   },
   "core-inline": {
     include: IN_BOTH_MODES.core.map((name) => `packages/core/test/${name}.test.ts`),
-    isolate: false,
   },
-  adapters: { include: "packages/adapters/test/**/*.test.ts", isolate: false },
+  adapters: { include: "packages/adapters/test/**/*.test.ts" },
   test: { include: "packages/test/test/**/*.test.ts" },
   engine: {
     include: "packages/engine/test/**/*.test.ts",
     exclude: "packages/engine/test/postgres/**",
-    isolate: false,
+    globalSetup: PROGRAMS,
   },
   // On a PostgreSQL server of their own.
   postgres: {
     include: "packages/engine/test/postgres/**/*.test.ts",
     exclude: "packages/engine/test/postgres/conformance.test.ts",
-    globalSetup: POSTGRES_SERVER,
+    globalSetup: [PROGRAMS, POSTGRES_SERVER],
   },
   // The suites of the engine's behaviour again, on a PostgreSQL server of their own.
   "engine-postgres": {
     include: ON_BOTH_STORES.map((name) => `packages/engine/test/${name}.test.ts`),
     store: "postgres",
-    isolate: false,
     globalSetup: POSTGRES_SERVER,
   },
   dashboard: {
     include: "packages/dashboard/test/**/*.test.ts",
-    isolate: false,
     globalSetup: "packages/dashboard/test/setup.ts",
   },
-  otel: { include: "packages/otel/test/**/*.test.ts" },
+  otel: { include: "packages/otel/test/**/*.test.ts", globalSetup: PROGRAMS },
   "create-perdure": { include: "packages/create-perdure/test/create.test.ts" },
-  examples: { include: "examples/*/test/**/*.test.ts" },
+  examples: { include: "examples/*/test/**/*.test.ts", globalSetup: PROGRAMS },
   conformance: { include: "conformance/test/**/*.test.ts" },
-  e2e: { include: "e2e/test/**/*.test.ts" },
+  e2e: { include: "e2e/test/**/*.test.ts", globalSetup: PROGRAMS },
   "e2e-one-step": {
     include: IN_BOTH_MODES.e2e.map((name) => `e2e/test/${name}.test.ts`),
     mode: "one step a delivery",
+    globalSetup: PROGRAMS,
   },
   // Left out on PostgreSQL: suites that start processes on files, and those of clients and wire formats, for which the store
   // makes no difference. Long suites have fewer cases there.
@@ -136,28 +160,33 @@ const suites: Readonly<Record<string, Suite>> = {
     globalSetup: POSTGRES_SERVER,
   },
   tools: { include: "tools/**/*.test.ts", exclude: "tools/packages/**" },
-  packages: { include: "tools/packages/*.test.ts" },
+  packages: { include: "tools/packages/*.test.ts", onDisk: true },
   site: { include: "site/test/*.test.ts" },
-  projects: { include: "packages/create-perdure/test/projects.test.ts" },
-  nextjs: { include: NEXTJS, globalSetup },
+  projects: { include: "packages/create-perdure/test/projects.test.ts", onDisk: true },
+  nextjs: { include: NEXTJS, globalSetup: [PROGRAMS, APPLICATIONS], onDisk: true },
   frameworks: {
     include: "conformance/frameworks/*.test.ts",
     exclude: NEXTJS,
-    globalSetup,
+    globalSetup: [PROGRAMS, APPLICATIONS],
+    onDisk: true,
   },
 };
 
 /** `pnpm vitest --project core` runs one of them. */
 export const PROJECTS: readonly string[] = Object.keys(suites);
 
-const projects = Object.entries(suites).map(([name, { include, exclude, mode, store, ...how }]) => ({
+const inMemory = temporaryFiles();
+
+const projects = Object.entries(suites).map(([name, { include, exclude, mode, store, onDisk, ...how }]) => ({
   test: {
     name,
     include: [include].flat(),
     exclude: ["**/node_modules/**", ...(exclude === undefined ? [] : [exclude])],
     testTimeout: TIMEOUT,
     hookTimeout: TIMEOUT,
-    env: { TEST_MODE: mode ?? "inline", TEST_STORE: store ?? "sqlite" },
+    env: { TEST_MODE: mode ?? "inline", TEST_STORE: store ?? "sqlite", ...(onDisk ? {} : inMemory) },
+    // The files of a worker share modules. A file that changes one, or a global, changes it back.
+    isolate: false,
     expect: { poll: { timeout: POLL_TIMEOUT } },
     ...how,
   },

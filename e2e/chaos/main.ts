@@ -5,26 +5,48 @@ import { chaos } from "./chaos.ts";
 import { PROMISES } from "./promises.ts";
 import type { Progress } from "./workload.ts";
 
-// npm run chaos -- [--store sqlite|postgres] [--runs N] [--seconds N] [--seed N] [--folder PATH]: the long version of the chaos
-// test. Its history stays in the folder.
-const { values } = parseArgs({
-  options: {
-    store: { type: "string", default: "postgres" },
-    runs: { type: "string", default: "1000" },
-    seconds: { type: "string" },
-    seed: { type: "string" },
-    folder: { type: "string", default: ".chaos" },
-  },
-});
-const { store } = values;
-const [runs, seed] = [Number(values.runs), Number(values.seed ?? Math.floor(Math.random() * 2 ** 31))];
-const seconds = Number(values.seconds ?? Math.max(20, runs / 10));
-if (store !== "sqlite" && store !== "postgres")
-  throw new TypeError(`--store must be sqlite or postgres; got "${store}".`);
-for (const [name, value] of Object.entries({ runs, seconds, seed }))
-  if (!Number.isFinite(value) || value < 0) throw new TypeError(`--${name} must be a number.`);
+// The long version of the chaos test.
+const USAGE = `npm run chaos -- [--store sqlite|postgres] [--runs N] [--seconds N] [--seed N] [--folder PATH]
 
-const folder = resolve(process.env.INIT_CWD ?? ".", values.folder);
+Default: 1000 runs on PostgreSQL, started over 100 seconds, with a random seed. The history stays in the folder, .chaos.`;
+
+const { store, runs, seconds, seed, folder } = readArguments();
+
+function readArguments() {
+  try {
+    return parse();
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+/** @throws TypeError that names the option */
+function parse() {
+  const { values } = parseArgs({
+    options: {
+      store: { type: "string", default: "postgres" },
+      runs: { type: "string", default: "1000" },
+      seconds: { type: "string" },
+      seed: { type: "string" },
+      folder: { type: "string", default: ".chaos" },
+      help: { type: "boolean", short: "h" },
+    },
+  });
+  if (values.help) {
+    console.log(USAGE);
+    process.exit(0);
+  }
+  const { store } = values;
+  const [runs, seed] = [Number(values.runs), Number(values.seed ?? Math.floor(Math.random() * 2 ** 31))];
+  const seconds = Number(values.seconds ?? Math.max(20, runs / 10));
+  if (store !== "sqlite" && store !== "postgres")
+    throw new TypeError(`--store must be sqlite or postgres; got "${store}".`);
+  for (const [name, value] of Object.entries({ runs, seconds, seed }))
+    if (!Number.isFinite(value) || value < 0) throw new TypeError(`--${name} must be a number.`);
+  return { store, runs, seconds, seed, folder: resolve(process.env.INIT_CWD ?? ".", values.folder) } as const;
+}
+
 rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });
 console.log(`${runs} runs on ${store} in ${seconds} seconds, seed ${seed}; the history is in ${folder}`);

@@ -27,6 +27,7 @@ import {
 
 // Each example is a process. More of them at once would end no sooner, and tests in them wait for a run for four seconds at most.
 vi.setConfig({ maxConcurrency: 2 });
+afterAll(() => vi.resetConfig());
 
 const E2E = fileURLToPath(new URL("..", import.meta.url));
 const ROOT = join(E2E, "..");

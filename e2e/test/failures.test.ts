@@ -1,12 +1,13 @@
 import type { RunLog } from "@perdure/core";
 import { ON_POSTGRES } from "@perdure/test-support/mode";
-import { describe, expect, it, vi } from "vitest";
+import { afterAll, describe, expect, it, vi } from "vitest";
 import { starts } from "./failures/starts.ts";
 import { ways } from "./failures/ways.ts";
 import { PAYLOAD, type Way, WORKFLOW, World } from "./failures/world.ts";
 
 // Most of their time is spent waiting for each other.
 vi.setConfig({ maxConcurrency: ON_POSTGRES ? 8 : 32 });
+afterAll(() => vi.resetConfig());
 
 // A start and a failure depend on each other by the rules, which both stores share: on PostgreSQL, each way has one start.
 const rows = Object.keys(ways).flatMap((way, at) =>

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { Command, commandsOf } from "@perdure/example-shared/testing";
+import { INHERITED } from "@perdure/test-support/inherited";
 import { describe, expect, it } from "vitest";
 
 const MAIN = fileURLToPath(new URL("../src/main.ts", import.meta.url));
@@ -15,7 +16,7 @@ function main(
   meet: (output: string, kill: (signal: NodeJS.Signals) => void) => void,
   env: Readonly<Record<string, string>> = { NO_COLOR: "1" },
 ): Promise<Ran> {
-  const child = spawn(process.execPath, [MAIN], { env: { PATH: process.env.PATH ?? "", ...env } });
+  const child = spawn(process.execPath, [MAIN], { env: { ...INHERITED, ...env } });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.on("data", (chunk) => {

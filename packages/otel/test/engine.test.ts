@@ -10,10 +10,11 @@ import { fileURLToPath } from "node:url";
 import { serve } from "@perdure/adapters/node";
 import { Client } from "@perdure/core";
 import { INHERITED } from "@perdure/test-support/inherited";
+import { programOf } from "@perdure/test-support/programs";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { runSpanContext } from "../src/run-span-context.ts";
 
-const CLI = fileURLToPath(new URL("../../engine/src/cli.ts", import.meta.url));
+const CLI = programOf(fileURLToPath(new URL("../../engine/src/cli.ts", import.meta.url)));
 const SECRETS = {
   QSTASH_TOKEN: "token-0123456789abcdef",
   QSTASH_CURRENT_SIGNING_KEY: "sig_a0123456789abcdef",

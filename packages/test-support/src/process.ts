@@ -8,10 +8,11 @@ import { fileURLToPath } from "node:url";
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
 import manifest from "@perdure/engine/package.json" with { type: "json" };
 import { INHERITED } from "./inherited.ts";
+import { programOf } from "./programs.ts";
 
 /** The engine's command line. */
-export const CLI: string = fileURLToPath(
-  new URL(manifest.bin.perdure, import.meta.resolve("@perdure/engine/package.json")),
+export const CLI: string = programOf(
+  fileURLToPath(new URL(manifest.bin.perdure, import.meta.resolve("@perdure/engine/package.json"))),
 );
 
 /** A child process. The test ends it. */
@@ -29,7 +30,7 @@ export class Process {
   }
 
   static node(file: string, args: readonly string[], env: Record<string, string> = {}): Process {
-    return Process.start(process.execPath, [file, ...args], env);
+    return Process.start(process.execPath, [programOf(file), ...args], env);
   }
 
   /** @param env the child's variables in addition to {@link INHERITED} */

@@ -5,9 +5,9 @@ import type { InProgress, RunLease } from "../rules/run-lease.ts";
 import * as inOrder from "../store/in-order.ts";
 import { repeatedKey } from "../store/tables/entries.ts";
 import { IS_LIVE, runOf } from "../store/tables/runs.ts";
-import { sql, type Tx } from "../store/tx.ts";
+import { forEach, sql, strings, type Tx } from "../store/tx.ts";
 import { noteInline } from "./hold-run.ts";
-import { type HeldRun, insertInline, lockWithChildren } from "./insert-inline.ts";
+import { type HeldRun, type InlineAddition, insertInline, lockWithChildren } from "./insert-inline.ts";
 import { recordEndpoint } from "./record-endpoint.ts";
 
 /**
@@ -24,50 +24,97 @@ export async function appendInline(tx: Tx, appends: readonly AppendInline[]): Pr
   );
   // Results need no further lock: the appends to different runs don't wait for each other.
   const isPlain = appends.every(({ entries }) => entries.every(({ kind }) => kind !== "ask"));
-  if (!isPlain) return inOrder.map(appends, (append) => appendOne(tx, append));
-  return inOrder.mapByKey(
-    appends,
-    ({ lease }) => lease.runId,
-    (append) => appendOne(tx, append),
+  const rounds = isPlain ? inOrder.rounds(appends, ({ lease }) => lease.runId) : appends.map((_, at) => [at]);
+  const answers: InlineAnswer[] = [];
+  for (const round of rounds) {
+    const given = await appendRound(
+      tx,
+      round.map((at) => appends[at] as AppendInline),
+    );
+    for (const [nth, at] of round.entries()) answers[at] = given[nth] as InlineAnswer;
+  }
+  return answers;
+}
+
+/** Appends the records of invocations, each to another run: by one statement that checks the leases, and one that inserts. */
+async function appendRound(tx: Tx, appends: readonly AppendInline[]): Promise<InlineAnswer[]> {
+  const held = await hold(tx, appends);
+  const unnoted = [...held.values()].flatMap(({ run, inline }) => (inline === 0 ? run : []));
+  noteInline(tx, unnoted, true);
+  tx.count({ of: "inline", state: "appends", count: held.size });
+  const additions = await inOrder.mapSideBySide([...held], ([at, row]) =>
+    toAddition(tx, appends[at] as AppendInline, row),
   );
+  const added = await insertInline(tx, additions);
+  const news = new Map([...held.keys()].map((at, nth) => [at, added[nth]]));
+  return inOrder.mapSideBySide(appends, async ({ lease }, at) => {
+    const own = news.get(at);
+    return own ? { news: own } : refusal(tx, lease);
+  });
 }
 
 /**
- * Appends the records of an invocation, if the invocation still has the right to: the lease is checked by the statement
- * that writes which steps are under way. A delivery may arrive twice; the lease belongs to the first of its invocations that
- * appends. Repeating an append changes nothing, and gets the same answer.
+ * Checks for each append whether its invocation still has the right to append, in the statement that writes which steps are under
+ * way. A delivery may arrive twice; the lease belongs to the first of its invocations that appends. Repeating an append
+ * changes nothing, and gets the same answer.
+ *
+ * @returns the runs of the appends that may go on, by the places of the appends, in their order
  */
-async function appendOne(
-  tx: Tx,
-  { lease, invocation, underWay, capabilities, ...records }: AppendInline,
-): Promise<InlineAnswer> {
-  const { runId, createdAt, number } = lease;
-  const inProgress: InProgress = { lease: number, steps: underWay };
-  const held = await tx.one<HeldRow>(
-    sql`UPDATE run_leases SET in_progress = ${JSON.stringify(inProgress)}, invocation = ${invocation}
-      WHERE run = (SELECT key FROM runs WHERE id = ${runId} AND created_at = ${createdAt} AND ${IS_LIVE})
-        AND number = ${number} AND holder IS NOT NULL AND coalesce(invocation, ${invocation}) = ${invocation}
-      RETURNING run, (SELECT inline FROM runs WHERE key = run_leases.run) AS inline,
-        (SELECT capabilities FROM runs WHERE key = run_leases.run) AS capabilities,
-        (SELECT max(position) FROM entries WHERE run = run_leases.run) AS last,
-        ${repeatedKey(
-          sql`run_leases.run`,
-          records.entries.map(({ key: record }) => record),
-          records.after,
-        )} AS repeated`,
+async function hold(tx: Tx, appends: readonly AppendInline[]): Promise<Map<number, HeldRow>> {
+  const rows = await tx.allForEach<HeldRow>(
+    forEach(APPEND, appends.map(toRow), (row, from) => {
+      return sql`UPDATE run_leases SET in_progress = ${row.steps}, invocation = ${row.name}${from}
+        WHERE run_leases.run = (SELECT key FROM runs WHERE id = ${row.id} AND created_at = ${row.created} AND ${IS_LIVE})
+          AND run_leases.number = ${row.lease} AND holder IS NOT NULL AND coalesce(invocation, ${row.name}) = ${row.name}
+        RETURNING ${row.at} AS at, run, (SELECT inline FROM runs WHERE key = run_leases.run) AS inline,
+          (SELECT capabilities FROM runs WHERE key = run_leases.run) AS capabilities,
+          (SELECT max(position) FROM entries WHERE run = run_leases.run) AS last,
+          ${repeatedKey(sql`run_leases.run`, row.keys, row.after)} AS repeated`;
+    }),
   );
-  if (!held) return refusal(tx, lease);
-  const { run: key, inline, last, repeated } = held;
-  if (inline === 0) await noteInline(tx, key, true);
-  tx.count({ of: "inline", state: "appends", count: 1 });
+  return new Map(rows.toSorted((one, other) => one.at - other.at).map((row) => [row.at, row]));
+}
+
+const APPEND = {
+  at: "number",
+  id: "string",
+  created: "number",
+  lease: "number",
+  name: "string",
+  steps: "string",
+  after: "number",
+  keys: "strings",
+} as const;
+
+function toRow({ lease, invocation, underWay, after, entries }: AppendInline, at: number) {
+  const inProgress: InProgress = { lease: lease.number, steps: underWay };
+  return {
+    at,
+    id: lease.runId,
+    created: lease.createdAt,
+    lease: lease.number,
+    name: invocation,
+    steps: JSON.stringify(inProgress),
+    after,
+    keys: strings(entries.map(({ key }) => key)),
+  };
+}
+
+async function toAddition(
+  tx: Tx,
+  { lease: { runId, number }, capabilities, ...records }: AppendInline,
+  { run: key, last, repeated, capabilities: known }: HeldRow,
+): Promise<InlineAddition> {
   const whole = async (): Promise<Run> => (await runOf(tx, key)) as Run;
-  if (capabilities !== undefined && capabilities !== held.capabilities)
+  if (capabilities !== undefined && capabilities !== known)
     await recordEndpoint(tx, await whole(), { capabilities, identified: undefined });
-  return { news: await insertInline(tx, { key, id: runId, lease: number, last, repeated, whole }, records) };
+  return { run: { key, id: runId, lease: number, last, repeated, whole }, records };
 }
 
 /** The run that an append has found under its lease. */
 interface HeldRow extends Pick<HeldRun, "last" | "repeated"> {
+  /** The place of the append. */
+  readonly at: number;
   readonly run: number;
   readonly inline: number;
   readonly capabilities: string | null;

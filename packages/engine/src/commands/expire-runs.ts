@@ -2,6 +2,7 @@ import { newMessageId } from "@perdure/core/protocol";
 import type { Failure } from "../rules/message.ts";
 import { deliveryOf, isLive, type Run } from "../rules/run.ts";
 import { finishMessage } from "../store/tables/due.ts";
+import { lastEntry } from "../store/tables/entries.ts";
 import { logState } from "../store/tables/logs.ts";
 import { MESSAGES, type MessageRow, RUNS, type RunRow } from "../store/tables/rows.ts";
 import { IS_LIVE, runOf } from "../store/tables/runs.ts";
@@ -34,7 +35,7 @@ export async function expireRuns(tx: Tx, locks: Locks): Promise<void> {
 
 /** Stores a failed message for the dead letter, which needs one: no delivery of the run has failed. */
 async function insertFailedMessage(tx: Tx, run: Run): Promise<MessageRow> {
-  const last = await tx.one<{ seq: number }>(sql`SELECT max(seq) AS seq FROM entries WHERE run = ${run.key}`);
+  const last = await lastEntry(tx, run.key);
   const message = { ...deliveryOf(run, "step", tx.now), id: newMessageId(), notBefore: tx.now, retries: 0 };
   const seq = await insertMessage(tx, message, { run: run.key, ...(last ? { entry: last.seq } : {}) });
   await logState(tx, { seq, kind: message.kind }, "FAILED");

@@ -4,7 +4,7 @@ import type { Run, RunState } from "../rules/run.ts";
 import { formatLease, inProgressUnder } from "../rules/run-lease.ts";
 import { FIRST_RECORD, type LastEntry } from "../store/tables/entries.ts";
 import type { MessageRow } from "../store/tables/rows.ts";
-import { sql, type Tx } from "../store/tx.ts";
+import { forEach, sql, type Tx } from "../store/tx.ts";
 
 const STEP: MessageKind = "step";
 
@@ -78,12 +78,17 @@ export async function leaveRun(
     sql`UPDATE run_leases SET holder = NULL, in_progress = ${inProgress && JSON.stringify(inProgress)}
       WHERE run = ${run.key} AND holder = ${message}`,
   );
-  if (run.inline !== inline) await noteInline(tx, run.key, inline);
+  if (run.inline !== inline) noteInline(tx, [run.key], inline);
 }
 
-/** Notes whether a run's endpoint runs it inline. */
-export async function noteInline(tx: Tx, run: number, inline: boolean): Promise<void> {
-  tx.send(sql`UPDATE runs SET inline = ${inline ? 1 : 0} WHERE key = ${run}`);
+/** Notes whether the endpoints of runs run them inline. */
+export function noteInline(tx: Tx, runs: readonly number[], inline: boolean): void {
+  const rows = runs.map((run) => ({ run }));
+  tx.sendForEach(
+    forEach({ run: "number" }, rows, (row, from) => {
+      return sql`UPDATE runs SET inline = ${inline ? 1 : 0}${from} WHERE runs.key = ${row.run}`;
+    }),
+  );
 }
 
 /**
@@ -110,6 +115,6 @@ export async function endAllHolds(tx: Tx): Promise<void> {
 
 /** Notes that a run's endpoint no longer runs it inline: each of its entries gets a delivery again. */
 export async function leaveInline(tx: Tx, run: Run): Promise<void> {
-  await noteInline(tx, run.key, false);
+  noteInline(tx, [run.key], false);
   tx.count({ of: "inline", state: "fallbacks", count: 1 });
 }

@@ -12,8 +12,9 @@ import * as inOrder from "../store/in-order.ts";
 import {
   entriesAfter,
   insertBareEntry,
+  type NewEntry,
   type PlacedEntry,
-  sendBareEntry,
+  sendEntries,
   toEntry,
 } from "../store/tables/entries.ts";
 import { lockAll, type Tx } from "../store/tx.ts";
@@ -41,19 +42,34 @@ export interface HeldRun {
   readonly whole: () => Promise<Run>;
 }
 
+/** The records of an invocation for the run that it holds. */
+export interface InlineAddition {
+  /** The run as it is in this transaction. */
+  readonly run: HeldRun;
+  readonly records: InlineEntries;
+}
+
 /**
- * Adds the records of an invocation to its run's history, in their order, and starts the work that they ask the engine for. A
- * record that is there already changes nothing: an endpoint that didn't get the answer sends it again.
+ * Adds the records of invocations to the histories of their runs, in their order, and starts the work that they ask the engine
+ * for. A record that is there already changes nothing: an endpoint that didn't get the answer sends it again.
  *
- * @param run as it is in this transaction, held by the invocation
- * @returns every entry behind `after`, in the order of the history. If another writer's record has the place of one of these,
- *   none of these is stored
+ * @param additions each to another run
+ * @returns for each run every entry behind `after`, in the order of the history. If another writer's record has the place of one
+ *   of the run's, none of these is stored
  * @throws EngineError when the records can't be accepted: the caller must roll its transaction back
  */
-export async function insertInline(
+export async function insertInline(tx: Tx, additions: readonly InlineAddition[]): Promise<InlineNews[][]> {
+  const entries: NewEntry[] = [];
+  const news = await inOrder.mapSideBySide(additions, (addition) => addOne(tx, addition, entries));
+  sendEntries(tx, entries);
+  return news;
+}
+
+/** @param added gets the entries that are to be inserted; those that ask for work are inserted here */
+async function addOne(
   tx: Tx,
-  run: HeldRun,
-  { after, entries }: InlineEntries,
+  { run, records: { after, entries } }: InlineAddition,
+  added: NewEntry[],
 ): Promise<InlineNews[]> {
   const { last } = run;
   if (after > last) throw invalid("after", `expected ${last} at most, got ${after}`);
@@ -66,13 +82,21 @@ export async function insertInline(
   };
   // All of the records or none.
   if (stored.some(isTaken)) return toNews(known, stored);
-  const asks = entries.some(({ kind }) => kind === "ask");
-  const keys = new Set(asks || run.repeated === null ? [] : [run.repeated]);
-  for (const one of stored) {
-    if (!recorded.has(one.entry.key)) await insertOrRefuse(tx, run, one, asks ? undefined : keys);
+  const fresh = stored.filter(({ entry }) => !recorded.has(entry.key));
+  if (entries.some(({ kind }) => kind === "ask")) {
+    for (const one of fresh) await refusing(one, () => insertAndAct(tx, run, one));
+    // The engine's work may have added others.
+    return toNews(await entriesAfter(tx, run.key, after), stored);
   }
-  if (known.length === 0 && !asks) return stored.map((one, own) => ownNews(own, one));
-  return toNews(await entriesAfter(tx, run.key, after), stored);
+  const keys = new Set(run.repeated === null ? [] : [run.repeated]);
+  for (const [at, one] of fresh.entries()) {
+    const { key } = one.entry;
+    if (keys.has(key)) await refusing(one, () => Promise.reject(isThere(run, key)));
+    keys.add(key);
+    added.push({ ...toBare(run, one), run: run.key, position: last + at + 1 });
+    await act(tx, run, one);
+  }
+  return [...toNews(known, stored), ...fresh.map((one) => ownNews(stored.indexOf(one), one))];
 }
 
 /** Takes the locks of runs, after those of the runs that their new entries invoke: an invoked run is locked first. */
@@ -103,45 +127,41 @@ async function toStored(tx: Tx, run: HeldRun, entry: NewInlineEntry): Promise<St
   };
 }
 
-/**
- * @param keys the keys that the history has already; `undefined` where the engine's work may add others
- * @throws RecordRefused that names the record
- */
-async function insertOrRefuse(
-  tx: Tx,
-  run: HeldRun,
-  stored: Stored,
-  keys: Set<string> | undefined,
-): Promise<void> {
+/** @throws RecordRefused that names the record, in the place of another refusal */
+async function refusing({ entry }: Stored, work: () => Promise<void>): Promise<void> {
   try {
-    await insertEntry(tx, run, stored, keys);
+    await work();
   } catch (error) {
-    const { entry } = stored;
     throw isRefusal(error) && entry.kind !== "attempt" ? new RecordRefused(entry, error) : error;
   }
 }
 
-async function insertEntry(
-  tx: Tx,
-  run: HeldRun,
-  { entry, body }: Stored,
-  keys: Set<string> | undefined,
-): Promise<void> {
-  const callType = entry.kind === "attempt" ? "attempt" : "step";
-  const step = entry.kind === "attempt" ? entry.attempt.step.name : entry.record.stepName;
-  const message = entry.kind === "ask" ? messageOfAsk(entry.ask) : newMessageId();
-  const bare = { key: entry.key, callType, step, body, message, lease: run.lease } as const;
-  const isNew = keys ? !keys.has(bare.key) : await insertBareEntry(tx, run.key, bare);
-  if (!isNew) {
-    throw new EngineError(
-      "conflict",
-      `workflow run ${run.id} has the record ${entry.key} already, at a position that the invocation knows`,
-    );
-  }
-  if (keys) {
-    keys.add(bare.key);
-    sendBareEntry(tx, run.key, bare);
-  }
+async function insertAndAct(tx: Tx, run: HeldRun, stored: Stored): Promise<void> {
+  if (!(await insertBareEntry(tx, run.key, toBare(run, stored)))) throw isThere(run, stored.entry.key);
+  await act(tx, run, stored);
+}
+
+function isThere({ id }: HeldRun, key: string): EngineError {
+  return new EngineError(
+    "conflict",
+    `workflow run ${id} has the record ${key} already, at a position that the invocation knows`,
+  );
+}
+
+function toBare({ lease }: HeldRun, { entry, body }: Stored): Omit<NewEntry, "run" | "position"> {
+  const { key, kind } = entry;
+  return {
+    key,
+    body,
+    lease,
+    callType: kind === "attempt" ? "attempt" : "step",
+    step: kind === "attempt" ? entry.attempt.step.name : entry.record.stepName,
+    message: kind === "ask" ? messageOfAsk(entry.ask) : newMessageId(),
+  };
+}
+
+/** Does what an entry asks the engine for, and tells the engine's observers of it. */
+async function act(tx: Tx, run: HeldRun, { entry, body }: Stored): Promise<void> {
   switch (entry.kind) {
     case "ask":
       return carryOut(tx, await run.whole(), entry.ask);

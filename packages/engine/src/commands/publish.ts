@@ -2,7 +2,8 @@ import type { Command, PublishMessage } from "../rules/command.ts";
 import type { QueueLimits } from "../rules/queue.ts";
 import * as inOrder from "../store/in-order.ts";
 import type { Receipt } from "../store/receipt.ts";
-import { lockAll, type Tx } from "../store/tx.ts";
+import { IS_LIVE } from "../store/tables/runs.ts";
+import { lockAll, sql, strings, type Tx } from "../store/tx.ts";
 import { appendRecord } from "./append-record.ts";
 import { ensureQueue } from "./ensure-queue.ts";
 import { findDuplicate, keyOfDuplicates } from "./find-duplicate.ts";
@@ -14,28 +15,40 @@ type Limits = Partial<QueueLimits>;
 
 /** Stores what a request publishes: messages, starts of runs, and records and calls of live runs. All of it, or nothing. */
 export async function publish(tx: Tx, commands: readonly Command[], limits: Limits = {}): Promise<Receipt[]> {
-  await lockAll(tx, keysOf(commands));
+  await lockFor(tx, commands);
   return inOrder.map(commands, (command) => publishOne(tx, command, limits));
 }
 
-/** The locks that messages need, so that they are taken in their order. A run's is taken by its own command. */
-function keysOf(commands: readonly Command[]): Parameters<typeof lockAll>[1] {
+/** Takes all locks that the commands need, in their order, before any of them changes a row. */
+async function lockFor(tx: Tx, commands: readonly Command[]): Promise<void> {
   const messages = commands.filter((command) => command.kind === "message");
-  const several = commands.length > 1;
-  return {
-    run: several ? commands.flatMap((one) => (one.kind === "message" ? [] : runIdsOf(one))) : [],
+  const starts = commands.filter((command) => command.kind === "start");
+  // A run is locked before the run that invokes it.
+  await lockAll(tx, { run: starts.map(({ run }) => run.id) });
+  await lockAll(tx, { run: commands.flatMap(otherRunOf) });
+  const configured = starts.flatMap(({ run, configuresRun }) => (configuresRun ? run.id : []));
+  await lockAll(tx, {
     deduplication: messages.flatMap(({ deduplication }) =>
       deduplication ? keyOfDuplicates(deduplication) : [],
     ),
     queue: messages.map(({ message }) => message.queue),
-    flow: commands.map(({ message }) => message.flow?.key),
-  };
+    flow: [...commands.map(({ message }) => message.flow?.key), ...(await flowKeysOf(tx, configured))],
+  });
 }
 
-function runIdsOf(command: Exclude<Command, PublishMessage>): string[] {
-  if (command.kind !== "start") return [command.runId];
-  const { id, invoker } = command.run;
-  return invoker ? [id, invoker.runId] : [id];
+/** The run that a command changes beside the one that it starts. */
+function otherRunOf(command: Command): string[] {
+  if (command.kind === "start") return command.run.invoker ? [command.run.invoker.runId] : [];
+  return command.kind === "message" ? [] : [command.runId];
+}
+
+/** The flow control keys that live runs have until now: the messages that wait for them end with their configuration. */
+async function flowKeysOf(tx: Tx, runIds: readonly string[]): Promise<(string | null)[]> {
+  if (runIds.length === 0) return [];
+  const rows = await tx.all<{ flow_key: string | null }>(
+    sql`SELECT flow_key FROM runs WHERE id IN (${strings(runIds)}) AND ${IS_LIVE}`,
+  );
+  return rows.map(({ flow_key }) => flow_key);
 }
 
 async function publishOne(tx: Tx, command: Command, limits: Limits): Promise<Receipt> {

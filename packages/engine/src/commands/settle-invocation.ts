@@ -14,7 +14,7 @@ import {
 import { attemptKey, attemptPrefix, readAttempt } from "../rules/step-attempt.ts";
 import type { Settled } from "../store/claims.ts";
 import { insertBareEntry, repeatedKey } from "../store/tables/entries.ts";
-import { sql, type Tx } from "../store/tx.ts";
+import { sql, strings, type Tx } from "../store/tx.ts";
 import { failMessage, retryOrFail } from "./failed-attempt.ts";
 import { finishRun } from "./finish-run.ts";
 import { leaveRun, noteInline } from "./hold-run.ts";
@@ -119,9 +119,9 @@ async function storeRecords(
   invocation: InvocationEnd,
 ): Promise<readonly InlineNews[]> {
   // The engine's work may have its result at once.
-  if (!run.inline) await noteInline(tx, run.key, true);
+  if (!run.inline) noteInline(tx, [run.key], true);
   const { after, entries } = invocation;
-  const keys = entries.map(({ key }) => key);
+  const keys = strings(entries.map(({ key }) => key));
   const end = await tx.one<Pick<HeldRun, "last" | "repeated">>(
     sql`SELECT coalesce(max(position), 0) AS last, ${repeatedKey(run.key, keys, after)} AS repeated
       FROM entries WHERE run = ${run.key}`,
@@ -134,7 +134,8 @@ async function storeRecords(
     repeated: end?.repeated ?? null,
     whole: async () => ({ ...run, inline: true }),
   };
-  return insertInline(tx, held, invocation);
+  const [news = []] = await insertInline(tx, [{ run: held, records: invocation }]);
+  return news;
 }
 
 /**

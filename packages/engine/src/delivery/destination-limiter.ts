@@ -19,9 +19,12 @@ interface DestinationState {
 }
 
 /** Slots for an unknown destination. */
-const INITIAL_SHARE = 64;
-/** Maximum number of slots for a destination that answers: more could overload it. */
-const MAX_SHARE = 128;
+const INITIAL_SHARE = 128;
+/**
+ * Maximum number of slots for a destination that answers: more could overload it. A run holds its slot from its first step to
+ * its last one while it runs inline, and the more runs are under way, the more of their appends share a commit.
+ */
+const MAX_SHARE = 512;
 /** Maximum number of hanging destinations that the limiter remembers. */
 const MAX_REMEMBERED = 10_000;
 
@@ -65,7 +68,7 @@ export class DestinationLimiter {
       destination.hangs = true;
     }
     this.#count(name, destination, before - 1);
-    if (destination.inFlight === 0) this.#remember(name, destination);
+    this.#forget(name);
   }
 
   /** Whether any destination with waiting messages has room again. */
@@ -112,6 +115,7 @@ export class DestinationLimiter {
       // A destination that had its turn goes to the end.
       this.#waiting.delete(destination);
       if (waits) this.#waiting.add(destination);
+      else this.#forget(destination);
     }
   }
 
@@ -138,8 +142,10 @@ export class DestinationLimiter {
     if (destination.hangs) this.#hanging[capacityFor(name)] += change;
   }
 
-  /** Keeps the state of a destination while it hangs or has messages in flight. */
-  #remember(name: string, destination: DestinationState): void {
+  /** Forgets the state of a destination, unless it hangs, or has messages that wait or are in flight. */
+  #forget(name: string): void {
+    const destination = this.#destinations.get(name);
+    if (!destination || destination.inFlight > 0 || this.#waiting.has(name)) return;
     this.#destinations.delete(name);
     if (!destination.hangs && destination.share >= INITIAL_SHARE) return;
     this.#destinations.set(name, destination);

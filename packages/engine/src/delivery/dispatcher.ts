@@ -24,7 +24,7 @@ const STORE_RETRY_MS = 1000;
  * Maximum number of messages that one transaction claims: a few milliseconds of work, during which all other
  * writes wait.
  */
-const MAX_CLAIM_BATCH = 32;
+const MAX_CLAIM_BATCH = 64;
 
 /** An attempt without an answer counts as hung after this many milliseconds. */
 const HUNG_AFTER_MS = 1000;

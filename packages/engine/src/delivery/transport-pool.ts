@@ -26,7 +26,7 @@ export interface PoolOptions {
    * sooner.
    */
   readonly idle?: number;
-  /** Maximum number of idle connections to all destinations of a scheme together. 256 by default. */
+  /** Maximum number of idle connections to all destinations of a scheme together. 512 by default. */
   readonly kept?: number;
   /**
    * A reused connection that closes without an answer within this many milliseconds counts as stale. 1000 by
@@ -41,7 +41,7 @@ export interface PoolOptions {
  * sets no time limit for an attempt: the caller's signal ends it.
  */
 export function poolTransport(options: PoolOptions): Transport {
-  const { maxBytes, policy, lookup = createLookup(), idle = 4000, kept = 256, stale = 1000 } = options;
+  const { maxBytes, policy, lookup = createLookup(), idle = 4000, kept = 512, stale = 1000 } = options;
   const shared = sharedLookup(lookup);
   const wire: Wire = {
     lookup: policy ? guardedLookup(policy, shared) : shared,

@@ -3,7 +3,7 @@ import type { Observer } from "../rules/event.ts";
 import { AfterCommit } from "./after-commit.ts";
 import type { Driver } from "./driver.ts";
 import type { Backup, StateCount } from "./maintenance.ts";
-import { type Sql, sql, type Tx } from "./tx.ts";
+import { type ForEach, type Sql, sql, type Tx } from "./tx.ts";
 import { StoreUnavailable } from "./unavailable.ts";
 
 /** One connection to a database, on which transactions follow one another. */
@@ -285,17 +285,36 @@ class ReadQueue {
   }
 }
 
+/** The part of a transaction that its connection doesn't know. */
+type OfTransaction = Pick<Tx, "now" | "wakeAt" | "record" | "count">;
+
 const CHANGES_NOTHING = { wakeAt: () => {}, record: () => {}, count: () => {} };
 
+/** The statements of {@link ForEach}, with the values of each row. */
+function queriesOf({ rows, statement }: ForEach): Sql[] {
+  return rows.map((row) => statement(row as never, NOTHING));
+}
+
+const NOTHING = sql``;
+
 /** A transaction that lets others have their turns between its statements, when it takes long. */
-function toTx(connection: Connection, turns: Turns, own: Omit<Tx, keyof Connection>): Tx {
+function toTx(connection: Connection, turns: Turns, own: OfTransaction): Tx {
   return {
     one: (query) => turns.after(connection.one(query)),
     all: (query) => turns.after(connection.all(query)),
     many: (query) => turns.after(connection.many(query, () => turns.pass())),
     run: (query) => turns.after(connection.run(query)),
     send: (query) => connection.send(query),
-    lock: (kind, key) => connection.lock(kind, key),
+    // A prepared statement for each row is faster than one that reads the rows from JSON: measured, by a third.
+    async allForEach<Row>(each: ForEach): Promise<Row[]> {
+      const found: Row[] = [];
+      for (const query of queriesOf(each)) found.push(...(await turns.after(connection.all<Row>(query))));
+      return found;
+    },
+    sendForEach(each) {
+      for (const query of queriesOf(each)) connection.send(query);
+    },
+    lock: (kind, ...keys) => connection.lock(kind, ...keys),
     tryLock: (kind, key) => connection.tryLock(kind, key),
     ...own,
   };

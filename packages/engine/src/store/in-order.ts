@@ -32,13 +32,32 @@ export async function filter<Item>(
  */
 export async function mapSideBySide<Item, Result>(
   items: readonly Item[],
-  work: (item: Item) => Promise<Result>,
+  work: (item: Item, at: number) => Promise<Result>,
 ): Promise<Result[]> {
   const outcomes = await Promise.allSettled(items.map(work));
   return outcomes.map((outcome) => {
     if (outcome.status === "rejected") throw outcome.reason;
     return outcome.value;
   });
+}
+
+/**
+ * Divides items into rounds in which no key comes twice: the first items of all keys, then the second ones.
+ *
+ * @returns the places of the items
+ */
+export function rounds<Item>(items: readonly Item[], keyOf: (item: Item) => string): number[][] {
+  const seen = new Map<string, number>();
+  const made: number[][] = [];
+  for (const [at, item] of items.entries()) {
+    const key = keyOf(item);
+    const round = seen.get(key) ?? 0;
+    seen.set(key, round + 1);
+    const places = made[round];
+    if (places) places.push(at);
+    else made.push([at]);
+  }
+  return made;
 }
 
 /** Maps items side by side, those of one key one after the other. @returns the results in the order of the items */

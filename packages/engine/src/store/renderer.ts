@@ -40,7 +40,7 @@ export class Renderer {
       if (part instanceof Sql) place = this.#find(place, part, values);
       else if (part instanceof DialectWord) place = next(place, part);
       else if (part instanceof ValueList) {
-        values.push(JSON.stringify(part.values.map((value) => this.#toText(value))));
+        values.push(this.#dialect.listValue(part.values));
         place = next(place, part.of);
       } else if (isValue(part)) {
         values.push(this.#toText(part));

@@ -27,12 +27,16 @@ export interface Tx {
    * an error of the transaction's next one, or of its end.
    */
   send(query: Sql): void;
+  /** All rows that the statements return for their rows, in no particular order. */
+  allForEach<Row>(each: ForEach): Promise<Row[]>;
+  /** Runs the statements as {@link send} does. */
+  sendForEach(each: ForEach): void;
   /**
-   * Takes the lock of this name until the transaction ends: other transactions wait for it. A transaction
+   * Takes the locks of these names, in their order, until the transaction ends: other transactions wait for them. A transaction
    * that takes several locks takes them in the order of {@link LOCKS}, and locks of one kind in the order of
    * their keys.
    */
-  lock(kind: LockKind, key: string): Promise<void>;
+  lock(kind: LockKind, ...keys: readonly string[]): Promise<void>;
   /** Takes the lock of this name if no other transaction has it. @returns whether it did */
   tryLock(kind: LockKind, key: string): Promise<boolean>;
   /** Wakes the dispatcher when a message, schedule or wait comes due. @param dueAt milliseconds since 1970 */
@@ -59,7 +63,9 @@ export function withoutWakeUps(tx: Tx): Tx {
     many: (query) => tx.many(query),
     run: (query) => tx.run(query),
     send: (query) => tx.send(query),
-    lock: (kind, key) => tx.lock(kind, key),
+    allForEach: (each) => tx.allForEach(each),
+    sendForEach: (each) => tx.sendForEach(each),
+    lock: (kind, ...keys) => tx.lock(kind, ...keys),
     tryLock: (kind, key) => tx.tryLock(kind, key),
     record: (event) => tx.record(event),
     count: (change) => tx.count(change),
@@ -94,7 +100,7 @@ export async function lockAll(
     if (!given) continue;
     const named = new Set<string>();
     for (const key of given) if (typeof key === "string") named.add(key);
-    for (const key of named.size > 1 ? [...named].sort() : named) await tx.lock(kind, key);
+    if (named.size > 0) await tx.lock(kind, ...[...named].sort());
   }
 }
 
@@ -115,8 +121,10 @@ export interface Dialect {
   readonly forUpdate: string;
   /** A string as the database stores it. The driver reads it back as it was. */
   text(value: string): string;
-  /** A query with one column, `value`, over a JSON array that is bound as one parameter. */
+  /** A query with one column, `value`, over a list that is bound as one parameter. */
   list(placeholder: string, of: "strings" | "numbers"): string;
+  /** The parameter of {@link list}. */
+  listValue(values: readonly (string | number)[]): string;
   /** The words of a text as a value of the table `search_texts`. `bind` returns a placeholder. */
   searchedWords(words: readonly string[], bind: (value: string) => string): string;
   /** The condition on `search_texts` that a text has a term. */
@@ -211,6 +219,45 @@ export const POSITION: DialectWord = new DialectWord("position");
 export const SKIP_LOCKED: DialectWord = new DialectWord("skipLocked");
 export const FOR_UPDATE: DialectWord = new DialectWord("forUpdate");
 
+/** The type of a column of {@link ForEach}. `strings` is a list, for `IN (…)`. */
+export type ColumnType = "number" | "string" | "bytes" | "strings";
+
+/** A value of a row that a statement is run for. */
+export type EachValue = SqlValue | ValueList;
+
+/**
+ * A statement that is to be run for each of several rows: for all of them at once by a database whose answers take longer than its work,
+ * else for one after the other.
+ */
+export interface ForEach {
+  readonly columns: Readonly<Record<string, ColumnType>>;
+  readonly rows: readonly Readonly<Record<string, EachValue>>[];
+  /**
+   * @param row a part of a statement for each column
+   * @param from the clause that `row` needs, behind the columns of a `SELECT` or the assignments of an `UPDATE`
+   */
+  readonly statement: (row: never, from: Sql) => Sql;
+}
+
+/**
+ * Makes a statement for each of several rows. A statement must not depend on what another row's has changed.
+ *
+ * @example
+ * ```ts
+ * tx.sendForEach(
+ *   forEach({ run: "number", event: "string" }, rows, (row, from) =>
+ *     sql`INSERT INTO webhooks (run, event) SELECT ${row.run}, ${row.event}${from}`),
+ * );
+ * ```
+ */
+export function forEach<Column extends string>(
+  columns: Readonly<Record<Column, ColumnType>>,
+  rows: readonly Readonly<Record<Column, EachValue>>[],
+  statement: (row: Readonly<Record<Column, Part>>, from: Sql) => Sql,
+): ForEach {
+  return { columns, rows, statement };
+}
+
 /** Joins conditions, or rows of values, each in brackets. At least one is given. */
 export function join(parts: readonly Sql[], by: "AND" | "OR" | ","): Sql {
   const strings = parts.map((_, index) => (index === 0 ? "(" : `) ${by} (`));
@@ -250,8 +297,7 @@ export function render(query: Sql, dialect: Dialect): Rendered {
   const writePart = (part: Part): string => {
     if (part instanceof Sql) return write(part);
     if (part instanceof DialectWord) return dialect[part.word];
-    if (part instanceof ValueList)
-      return dialect.list(bind(JSON.stringify(part.values.map(toText))), part.of);
+    if (part instanceof ValueList) return dialect.list(bind(dialect.listValue(part.values)), part.of);
     if (part instanceof SearchedWords) return dialect.searchedWords(part.words, bind);
     if (part instanceof TermCondition) return dialect.searchTerm(part.term, bind);
     return bind(toText(part));

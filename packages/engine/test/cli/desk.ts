@@ -5,9 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { INHERITED } from "@perdure/test-support/inherited";
+import { programOf } from "@perdure/test-support/programs";
 import { afterEach, beforeEach, expect } from "vitest";
 
-const CLI = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
+const CLI = programOf(fileURLToPath(new URL("../../src/cli.ts", import.meta.url)));
 
 /** A process of the command line. */
 export interface Command {

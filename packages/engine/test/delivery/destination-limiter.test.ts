@@ -117,6 +117,22 @@ describe("a destination that doesn't answer", () => {
     expect(await w.deadLetters()).toEqual([]);
   });
 
+  it("gets twice as many places each time that all have answered, and no more than 512", async () => {
+    const held: (() => void)[] = [];
+    const w = world(() => new Promise<Response>((resolve) => held.push(() => resolve(ok()))));
+    await publish(w, WELL, 1000);
+    await publish(w, WELL, 500);
+    for (const places of [128, 256, 512, 512]) {
+      await until(() => held.length === places);
+      await settle();
+      expect(held).toHaveLength(places);
+      for (const answer of held.splice(0)) answer();
+    }
+    await until(() => held.length === 92);
+    for (const answer of held) answer();
+    await w.drain();
+  });
+
   it("is called for all that waited, in order, as its attempts time out", async () => {
     const w = world(dead, { concurrency: 4 });
     await publish(w, DEAD, 9, TEN_SECONDS);
@@ -162,7 +178,7 @@ describe("a destination that doesn't answer", () => {
   it("is called after a restart for what had waited", async () => {
     const before = machine().boot(dead);
     await publish(before, DEAD, 200);
-    await until(() => to(before, DEAD).length === 64);
+    await until(() => to(before, DEAD).length === 128);
     await crash(before);
     const after = machine().boot(() => ok());
     await after.drain();

@@ -6,6 +6,9 @@ import { PostgresDriver } from "../../src/store/postgres/driver.ts";
 import { readLocation } from "../../src/store/postgres/location.ts";
 import { CLAIMABLE_MESSAGES } from "../../src/store/tables/rows.ts";
 import { SKIP_LOCKED, sql } from "../../src/store/tx.ts";
+import { START } from "../harness.ts";
+import { LEASE, start } from "../store/kit.ts";
+import { withClient } from "./database.ts";
 
 it("a claim reads the rows that it takes in their order, and sorts none of the others", async () => {
   const url = newDatabase();
@@ -24,4 +27,28 @@ it("a claim reads the rows that it takes in their order, and sorts none of the o
   expect(text).toContain("Index Scan using due_at");
   expect(text).not.toContain("Sort");
   await driver.close();
+});
+
+it("a claim reads a run's history, however many entries other runs have, and before PostgreSQL has counted any", async () => {
+  const url = newDatabase();
+  const store = await openPostgres(url);
+  store.useClock(() => START);
+  await withClient(url, async (client) => {
+    await client`ALTER TABLE entries SET (autovacuum_enabled = off)`;
+    await client`INSERT INTO entries (run, position, record, message, call_type, body, created_at)
+      SELECT -n, 1, 'init', 'msg', 'step', '', 1 FROM generate_series(1, 5000) AS numbers (n)`;
+  });
+  // PostgreSQL chooses the plan of a prepared statement after five executions.
+  for (let at = 0; at < 10; at++) {
+    await store.accept([start(`wfr_${at}`)]);
+    expect((await store.claim({ limit: 1, leaseUntil: START + LEASE })).claims).toHaveLength(1);
+  }
+  // The server counts what a session has read at the session's end.
+  await store.close();
+  const read = await withClient(url, async (client) => {
+    const [row] = await client<{ read: string }[]>`SELECT sum(idx_tup_read) AS read FROM pg_stat_user_indexes
+      WHERE relname = 'entries' AND schemaname = current_schema`;
+    return Number(row?.read);
+  });
+  expect(read).toBeLessThan(1000);
 });

@@ -5,11 +5,12 @@ import { findDuplicate } from "../../src/commands/find-duplicate.ts";
 import { lockDeadLetters } from "../../src/commands/lock-dead-letters.ts";
 import { deleteQueue } from "../../src/commands/queues.ts";
 import { releaseLeasesOf } from "../../src/commands/release-leases.ts";
+import { resumeRuns } from "../../src/commands/resume-runs.ts";
 import { settleDelivery } from "../../src/commands/settle-delivery.ts";
 import type { Store } from "../../src/commands/store.ts";
 import { sweep } from "../../src/commands/sweep.ts";
 import { createPostgresStore } from "../../src/open-postgres.ts";
-import type { PublishMessage } from "../../src/rules/command.ts";
+import { type PublishMessage, parseTrigger, type StartRun } from "../../src/rules/command.ts";
 import type { DestinationOrder } from "../../src/store/claim-order.ts";
 import type { Claim } from "../../src/store/claims.ts";
 import { migrations } from "../../src/store/migrations.ts";
@@ -17,9 +18,9 @@ import { ClientSession } from "../../src/store/postgres/client.ts";
 import { PostgresDriver } from "../../src/store/postgres/driver.ts";
 import { readLocation } from "../../src/store/postgres/location.ts";
 import { migrate } from "../../src/store/postgres/migrate.ts";
-import { sql, type Tx } from "../../src/store/tx.ts";
-import { NOT_FOUND, START } from "../harness.ts";
-import { child, failure, known, LEASE, plain, reply, start } from "../store/kit.ts";
+import { sql, strings, type Tx } from "../../src/store/tx.ts";
+import { APP, NOT_FOUND, START } from "../harness.ts";
+import { child, failure, known, LEASE, NO_OPTIONS, plain, reply, start } from "../store/kit.ts";
 
 /** One engine's side of a database: a connection, and the operations on it. */
 interface Side {
@@ -33,6 +34,8 @@ let sides: readonly [Side, Side];
 /** Looks on. */
 let watcher: Side;
 let now: number;
+/** Opens another engine's side. */
+let open: (name: string) => Side;
 /** Makes the names of connections unique. */
 let session = 0;
 
@@ -43,7 +46,7 @@ beforeEach(async () => {
   const first = new ClientSession(location, { name: "test" });
   await migrate(first, migrations("postgres"), location.schema);
   await first.close();
-  const open = (name: string): Side => {
+  open = (name) => {
     const own = new ClientSession(location, { name: `${name} ${session}` });
     const driver = new PostgresDriver({ writers: [own], readers: [own] });
     driver.useClock(() => now);
@@ -74,6 +77,12 @@ const delivered = {
   reply: reply(200),
   stalled: { at: START, error: "stalled", reply: undefined, byEngine: true },
 } as const;
+
+/** Takes locks, and waits until the transaction has them: it sends its request for them without a wait. */
+async function holdLock(tx: Tx, ...lock: Parameters<Tx["lock"]>): Promise<void> {
+  await tx.lock(...lock);
+  await tx.one(sql`SELECT 1`);
+}
 
 /** Waits until the connection of a side waits for a lock. */
 async function waitsForLock(name: string): Promise<void> {
@@ -162,7 +171,7 @@ describe("two engines at one row", () => {
     expect(claims).toHaveLength(1);
     let released: Promise<unknown> = Promise.resolve();
     await other.driver.write(async (tx) => {
-      await tx.lock("queue", "q");
+      await holdLock(tx, "queue", "q");
       released = releaseLeasesOf(one.driver, "one");
       await waitsForLock("one");
       await deleteQueue(tx, "q");
@@ -210,20 +219,105 @@ describe("two engines at one row", () => {
     expect(locked.items).toEqual([]);
   });
 
+  it("a dead letter whose report is retried meanwhile is deleted", async () => {
+    const [one, other] = sides;
+    const fails = async (): Promise<void> => {
+      const [claim] = (await one.store.claim(order())).claims as [Claim];
+      await one.store.settle(claim.lease, { kind: "failed", failure: failure(now) });
+    };
+    await one.store.accept([plain({ [HEADER.failureCallback]: "https://b.test/", [HEADER.retries]: "0" })]);
+    await fails();
+    // The report fails, too.
+    await fails();
+    const [ofReport, letter] = (await one.store.deadLetters({ count: 10 })).items;
+    expect(ofReport?.message.id).toBe(letter?.callback?.message.id);
+    // The log keeps a message longer than its dead letter, unless it is swept first.
+    await one.driver.write((tx) => tx.run(sql`DELETE FROM logs`));
+    let reads = 0;
+    let retried: Promise<unknown> = Promise.resolve();
+    const locked = await one.driver.write((tx) => {
+      const beforeItsMessages: Tx = {
+        ...tx,
+        async all(query) {
+          const rows = await tx.all<never>(query);
+          const isOfLetters = rows.some((row) => "fingerprint" in Object(row));
+          if (!isOfLetters || ++reads < 2) return rows;
+          retried = other.store.retryOne(ofReport?.dlqId ?? "", NO_OPTIONS, {});
+          await Promise.race([retried, waitsForLock("other")]);
+          return rows;
+        },
+      };
+      return lockDeadLetters(beforeItsMessages, { dlqIds: [letter?.dlqId ?? ""], count: 1 });
+    });
+    expect(locked.items).toHaveLength(1);
+    await retried;
+    expect(await one.store.removeDeadLetters({ count: 10 })).toMatchObject({ removed: 1 });
+  });
+
+  it("the end of a child waits for the run that has resumed its invoker meanwhile", async () => {
+    const [one, other] = sides;
+    await one.store.accept([start("wfr_1"), child("wfr_2", "wfr_1")]);
+    const { claims } = await one.store.claim(order());
+    const of = (id: string) => claims.find(({ run }) => run?.id === id) as Claim;
+    await one.store.settle(of("wfr_1").lease, { kind: "failed", failure: failure(now) });
+    const [report] = (await one.store.claim(order())).claims as [Claim];
+    await one.store.settle(report.lease, delivered);
+    const third = open("third");
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => (release = resolve));
+    let [settled, held]: Promise<unknown>[] = [];
+    const resumed = await one.driver.write(async (tx) => {
+      await holdLock(tx, "run", "wfr_1");
+      settled = other.store.settle(of("wfr_2").lease, { kind: "failed", failure: failure(now) });
+      await waitsForLock("other");
+      const { runs } = await resumeRuns(tx, { count: 1 }, { kind: "resume", options: NO_OPTIONS });
+      const id = runs[0]?.id ?? "";
+      await new Promise<void>((taken) => {
+        held = third.driver.write(async (holding) => {
+          await holdLock(holding, "run", id);
+          taken();
+          await released;
+        });
+      });
+      return id;
+    });
+    await waitsForLock("other");
+    release();
+    await Promise.all([settled, held]);
+    expect(other.retries).toEqual([]);
+    expect(await one.store.history(resumed)).toHaveLength(2);
+    await third.store.close();
+  });
+
   it("strings with any character come back as they were", async () => {
     const [{ driver }] = sides;
-    const strings = ["a\0b", "\u001a", "\u001a0", "\0\u001a1", "\u{1f600}", "a\ud800b"];
+    const names = [
+      "a\0b",
+      "\u001a",
+      "\u001a0",
+      "\0\u001a1",
+      "\u{1f600}",
+      "a\ud800b",
+      'a"b\\"c',
+      "NULL",
+      "{},",
+      "",
+    ];
     await driver.write(async (tx) => {
-      for (const name of strings)
+      for (const name of names)
         await tx.run(sql`INSERT INTO settings (name, value) VALUES (${name}, ${name})`);
     });
-    for (const name of strings) {
+    for (const name of names) {
       const row = await driver.read((tx) =>
         tx.one(sql`SELECT name, value FROM settings WHERE name = ${name}`),
       );
       const stored = name.replace("\ud800", "\ufffd");
       expect(row).toEqual({ name: stored, value: stored });
     }
+    const listed = await driver.read((tx) =>
+      tx.all(sql`SELECT name FROM settings WHERE name IN (${strings(names)})`),
+    );
+    expect(listed).toHaveLength(names.length);
   });
 });
 
@@ -238,7 +332,7 @@ describe("two engines at one flow control key don't wait for each other", () => 
   ): Promise<readonly string[]> {
     let begun: Promise<unknown> = Promise.resolve();
     await driver.write(async (tx) => {
-      await tx.lock(...lock);
+      await holdLock(tx, ...lock);
       begun = begin();
       await waitsForLock("other");
       await tx.lock("flow", "k");
@@ -246,6 +340,21 @@ describe("two engines at one flow control key don't wait for each other", () => 
     });
     await begun;
     return [...retries, ...other.retries];
+  }
+
+  /** A run that its endpoint has yet to configure. */
+  function announced(id: string, headers: Readonly<Record<string, string>> = {}): StartRun {
+    const all = Object.entries({ [HEADER.runId]: id, ...headers });
+    return parseTrigger(
+      {
+        destination: APP,
+        headers: new Map(all.map(([name, value]) => [name.toLowerCase(), value])),
+        body: new Uint8Array(),
+        callerIp: "::1",
+        now,
+      },
+      { retries: 999 },
+    );
   }
 
   interface Meeting {
@@ -264,6 +373,30 @@ describe("two engines at one flow control key don't wait for each other", () => 
     });
     expect(retries).toEqual([]);
     expect((await other.store.claim(order())).claims).toEqual([]);
+  });
+
+  it("when a run is configured whose announcement waits for the key", async () => {
+    const [one, other] = sides;
+    await one.store.accept([announced("wfr_1", key)]);
+    const retries = await meet(one, other, {
+      lock: ["flow", "k"],
+      begin: () => other.store.accept([start("wfr_1", { [HEADER.triggerBySdk]: "true" })]),
+      next: (tx) => tx.run(sql`UPDATE due SET at = ${now} WHERE flow_key = 'k'`),
+    });
+    expect(retries).toEqual([]);
+    expect((await other.store.claim(order())).claims).toHaveLength(1);
+  });
+
+  it("when a run is configured with the key", async () => {
+    const [one, other] = sides;
+    await one.store.accept([announced("wfr_1")]);
+    const retries = await meet(one, other, {
+      lock: ["run", "wfr_1"],
+      begin: () => other.store.accept([start("wfr_1", { [HEADER.triggerBySdk]: "true", ...key })]),
+      next: (tx) => tx.one(sql`SELECT 1`),
+    });
+    expect(retries).toEqual([]);
+    expect((await other.store.claim(order())).claims).toHaveLength(1);
   });
 
   it("when a run ends that was invoked by one with the same key", async () => {

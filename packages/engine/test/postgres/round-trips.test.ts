@@ -2,6 +2,7 @@ import { newDatabase } from "@perdure/test-support/postgres-database";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Store } from "../../src/commands/store.ts";
 import { createPostgresStore } from "../../src/open-postgres.ts";
+import { readInlineAppend } from "../../src/rules/inline-append.ts";
 import type { Claim } from "../../src/store/claims.ts";
 import { migrations } from "../../src/store/migrations.ts";
 import { ClientSession } from "../../src/store/postgres/client.ts";
@@ -21,7 +22,8 @@ const location = readLocation(newDatabase());
 const session = new ClientSession(location, { name: "test" });
 let waiting = 0;
 let trips = 0;
-/** Counts the times at which something is sent while nothing else is under way. */
+let statements = 0;
+/** Counts statements, and the times at which one is sent while no other is under way. */
 const counting: PostgresSession = {
   get losses() {
     return session.losses;
@@ -29,6 +31,7 @@ const counting: PostgresSession = {
   connect: () => session.connect(),
   async query(text, values) {
     if (waiting++ === 0) trips++;
+    statements++;
     try {
       return await session.query(text, values);
     } finally {
@@ -67,10 +70,28 @@ it("a run of two steps waits for the database so often at most", async () => {
   expect(await tripsOf(() => store.settle(held.lease, ended("returned", 3)))).toBeLessThanOrEqual(5);
 });
 
-it("a claim waits no more often for thirty runs than for one", async () => {
+it("a claim waits no more often for thirty runs than for one, and an append takes no more statements", async () => {
   await store.accept(Array.from({ length: 30 }, (_, at) => start(`wfr_many_${at}`)));
+  let claims: readonly Claim[] = [];
   const claimed = await tripsOf(async () => {
-    expect((await store.claim({ limit: 30, leaseUntil: START + LEASE })).claims).toHaveLength(30);
+    ({ claims } = await store.claim({ limit: 30, leaseUntil: START + LEASE }));
   });
+  expect(claims).toHaveLength(30);
   expect(claimed).toBeLessThanOrEqual(7);
+  const append = async (id: number): Promise<{ statements: number; trips: number }> => {
+    const before = { statements, trips };
+    const appends = claims.map(({ runLease }) => {
+      const value = { lease: runLease, invocation: "1", after: id, records: [done(id)], underWay: [] };
+      return readInlineAppend(value, { callerIp: "::1", now: START }, { retries: 999, batchItems: 100 });
+    });
+    const answers = await store.appendInline(appends);
+    expect(answers).toEqual(claims.map(() => ({ news: [{ own: 0 }] })));
+    return { statements: statements - before.statements, trips: trips - before.trips };
+  };
+  // Its transaction's begin, the locks, the leases, the entries and the commit; the first one notes that the runs are inline.
+  const first = await append(1);
+  expect(first.statements).toBe(6);
+  const { statements: later, trips: waits } = await append(2);
+  expect(later).toBe(5);
+  expect(waits).toBeLessThanOrEqual(2);
 });

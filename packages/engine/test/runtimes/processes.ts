@@ -3,8 +3,6 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { HEADER } from "@perdure/core/protocol";
 import { INHERITED } from "@perdure/test-support/inherited";
@@ -42,7 +40,8 @@ export function useProcesses(): Processes {
   });
   return {
     async start([program, ...given], args, token) {
-      const folder = mkdtempSync(join(tmpdir(), "perdure-runtime-"));
+      // Deno needs all permissions for files below /dev, where temporary files may be.
+      const folder = mkdtempSync("/tmp/perdure-runtime-");
       ends.push(() => rmSync(folder, { recursive: true }));
       const child = spawn(program, [...given, ...args, "--port", "0"], {
         cwd: folder,

@@ -1,9 +1,10 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, expect, it } from "vitest";
 import { openSqlite } from "../../src/open-sqlite.ts";
+import { dropSearchFile, openIndexer } from "../../src/store/sqlite/search-file.ts";
 import { START, until, type World, world } from "../harness.ts";
 
 // The index beside a SQLite file.
@@ -17,6 +18,13 @@ async function find(w: World, search: string): Promise<unknown> {
   if (status !== 200) return [status, body.error];
   return body.runs.map(({ workflowRunId: id }: { workflowRunId: string }) => id);
 }
+
+it("isn't filled from a database that is gone, which stays so", () => {
+  const path = join(folder, "gone.db");
+  expect(() => openIndexer(path)).toThrow("unable to open database");
+  expect(existsSync(path)).toBe(false);
+  dropSearchFile(path);
+});
 
 it("can be switched off, which deletes the index", async () => {
   const file = join(folder, "off.db");

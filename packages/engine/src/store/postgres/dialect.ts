@@ -4,6 +4,10 @@ import { encodeText } from "./text.ts";
 /** The last place of a word in a text. */
 const MAX_PLACE = 16_383;
 
+function toElement(value: string | number): string {
+  return typeof value === "number" ? String(value) : `"${encodeText(value).replace(/["\\]/g, "\\$&")}"`;
+}
+
 /** The SQL of PostgreSQL. */
 export const POSTGRES: Dialect = {
   text: encodeText,
@@ -12,10 +16,10 @@ export const POSTGRES: Dialect = {
   position: "strpos",
   forUpdate: "FOR UPDATE OF due",
   skipLocked: "FOR UPDATE OF due SKIP LOCKED",
+  // PostgreSQL takes such a list to have 10 values, and one that is read from JSON to have 100: for so many it reads whole tables.
   list: (placeholder, of) =>
-    of === "strings"
-      ? `SELECT value FROM jsonb_array_elements_text(CAST(${placeholder} AS jsonb)) AS each (value)`
-      : `SELECT CAST(value AS bigint) AS value FROM jsonb_array_elements_text(CAST(${placeholder} AS jsonb)) AS each (value)`,
+    `SELECT value FROM unnest(CAST(${placeholder} AS ${of === "strings" ? "text" : "bigint"}[])) AS each (value)`,
+  listValue: (values) => `{${values.map(toElement).join(",")}}`,
   searchedWords: (words, bind) =>
     `CAST(${bind(words.map((word, at) => `'${word}':${Math.min(at + 1, MAX_PLACE)}`).join(" "))} AS tsvector)`,
   searchTerm: ({ words, isPrefix }, bind) =>

@@ -6,8 +6,8 @@ import { StoreUnavailable } from "../unavailable.ts";
 export class LockBusy extends Error {
   override name = "LockBusy";
 
-  constructor(kind: LockKind, key: string) {
-    super(`The ${kind} "${key}" is locked by another transaction.`);
+  constructor(kind: LockKind, keys: readonly string[]) {
+    super(`Another transaction has a lock of ${kind} ${keys.map((key) => JSON.stringify(key)).join(", ")}.`);
   }
 }
 

@@ -2,12 +2,17 @@ import { Renderer } from "../renderer.ts";
 import type { LockKind, Sql, Tx } from "../tx.ts";
 import { type Changed, Changes, type Mark } from "./changes.ts";
 import { POSTGRES } from "./dialect.ts";
+import { toOneStatement } from "./for-each.ts";
 import { ConnectionLost, LockBusy } from "./retries.ts";
 import type { PostgresSession, StatementResult } from "./session.ts";
 import { encodeText } from "./text.ts";
 
 /** The two numbers of an advisory lock. Engines with tables in other schemas of the database have locks of their own. */
 const LOCK_KEYS = "hashtext(current_schema || $1), hashtext($2)";
+
+/** As {@link LOCK_KEYS}, for each key of a list, in its order. */
+const EACH_LOCK_KEYS = "hashtext(current_schema || $1), hashtext(value)";
+const EACH_KEY = "FROM json_array_elements_text(CAST($2 AS json)) AS keys (value)";
 
 const RENDERER = new Renderer(POSTGRES);
 
@@ -43,7 +48,14 @@ export class Transaction {
         const { text, values } = RENDERER.render(query);
         this.send(text, values);
       },
-      lock: (kind, key) => this.#lock(kind, key),
+      allForEach: async (each) =>
+        each.rows.length === 0 ? [] : ((await this.#run(toOneStatement(each))).rows as never),
+      sendForEach: (each) => {
+        if (each.rows.length === 0) return;
+        const { text, values } = RENDERER.render(toOneStatement(each));
+        this.send(text, values);
+      },
+      lock: (kind, ...keys) => this.#lock(kind, keys),
       tryLock: (kind, key) => this.#tryLock(kind, key),
       wakeAt: (dueAt) => this.#changes.wakeAt(dueAt),
       record: (event) => this.#changes.record(event),
@@ -124,20 +136,29 @@ export class Transaction {
     return this.#session.query(text, values);
   }
 
-  async #lock(kind: LockKind, key: string): Promise<void> {
-    const lock = `${kind} ${key}`;
-    if (this.#locks.has(lock)) return;
-    if (this.#mustNotWait) {
-      if (!(await this.#tryLock(kind, key))) throw new LockBusy(kind, key);
-      return;
-    }
-    this.#locks.add(lock);
+  async #lock(kind: LockKind, keys: readonly string[]): Promise<void> {
+    const asked = keys.filter((key) => !this.#locks.has(`${kind} ${key}`));
+    const [first] = asked;
+    if (first === undefined) return;
+    if (this.#mustNotWait) return this.#lockAtOnce(kind, asked);
+    for (const key of asked) this.#locks.add(`${kind} ${key}`);
     // The next statement sees what the lock's last owner has committed, so nothing waits for this one.
-    this.#query(`SELECT pg_advisory_xact_lock(${LOCK_KEYS})`, [kind, encodeText(key)]).catch(
-      (error: unknown) => {
-        this.#failure ??= error;
-      },
+    if (asked.length === 1) {
+      this.send(`SELECT pg_advisory_xact_lock(${LOCK_KEYS})`, [kind, encodeText(first)]);
+    } else {
+      this.send(`SELECT pg_advisory_xact_lock(${EACH_LOCK_KEYS}) ${EACH_KEY}`, [kind, toList(asked)]);
+    }
+  }
+
+  /** @throws LockBusy when another transaction has one of the locks: the caller must undo the operation */
+  async #lockAtOnce(kind: LockKind, keys: readonly string[]): Promise<void> {
+    const { rows } = await this.execute(
+      `SELECT bool_and(pg_try_advisory_xact_lock(${EACH_LOCK_KEYS})) AS taken ${EACH_KEY}`,
+      [kind, toList(keys)],
     );
+    const { taken } = rows[0] as { readonly taken: boolean };
+    if (!taken) throw new LockBusy(kind, keys);
+    for (const key of keys) this.#locks.add(`${kind} ${key}`);
   }
 
   async #tryLock(kind: LockKind, key: string): Promise<boolean> {
@@ -151,4 +172,9 @@ export class Transaction {
     if (taken) this.#locks.add(lock);
     return taken;
   }
+}
+
+/** Keys as one parameter. */
+function toList(keys: readonly string[]): string {
+  return JSON.stringify(keys.map(encodeText));
 }

@@ -14,6 +14,7 @@ const DIALECT: Dialect = {
   forUpdate: "",
   text: (value) => value,
   list: (placeholder) => `SELECT value FROM json_each(${placeholder})`,
+  listValue: (values) => JSON.stringify(values),
   searchedWords: (words, bind) => bind(words.join(" ")),
   searchTerm: ({ words, isPrefix }, bind) =>
     `search_texts MATCH ${bind(`"${words.join(" ")}"${isPrefix ? " *" : ""}`)}`,

@@ -1,5 +1,6 @@
 import { existsSync, rmSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
+import { pathToFileURL } from "node:url";
 import { messageOf } from "../../rules/thrown.ts";
 import { BUSY_TIMEOUT, createPrivate } from "./file.ts";
 
@@ -65,7 +66,8 @@ export function dropSearchFile(path: string): void {
 export function openIndexer(path: string): DatabaseSync {
   const db = new DatabaseSync(searchFileOf(path));
   db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT}; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON`);
-  db.prepare("ATTACH ? AS engine").run(path);
+  // SQLite would make an empty database in the place of one that was deleted meanwhile.
+  db.prepare("ATTACH ? AS engine").run(`${pathToFileURL(path)}?mode=rw`);
   return db;
 }
 

@@ -8,10 +8,16 @@ import {
 } from "@perdure/core/protocol";
 import { toBase64, toText } from "../../rules/bytes.ts";
 import type { DeliveredStep } from "../claims.ts";
-import { type Sql, sql, strings, type Tx } from "../tx.ts";
+import { forEach, type Part, type Sql, sql, type Tx, ValueList } from "../tx.ts";
 
 /** The key of a history's first entry, the run's payload. */
 export const FIRST_RECORD = "init";
+
+/**
+ * The key of an entry, for a condition on the entries of one run. As a column it would be an index of PostgreSQL's choice: the
+ * range of a history's keys holds the entries of all runs of that time.
+ */
+const SEQ = sql`(seq + 0)`;
 
 /** The condition on `entries` that an entry has a key of this kind, by a range of the index of the keys. */
 export function recordsOf(kind: RecordKind): Sql {
@@ -28,9 +34,20 @@ export function nextPosition(run: number): Sql {
   return sql`(SELECT coalesce(max(position), 0) + 1 FROM entries WHERE run = ${run})`;
 }
 
-/** A key that a run's history has up to a position, of several keys, as a part of a statement; null for none. */
-export function repeatedKey(run: Sql | number, keys: readonly string[], last: number): Sql {
-  return sql`(SELECT min(record) FROM entries WHERE run = ${run} AND record IN (${strings(keys)}) AND position <= ${last})`;
+/**
+ * A key that a run's history has up to a position, of several keys, as a part of a statement; null for none. It looks for each key
+ * by itself: a database that chose to read the history instead would read all of it at each append.
+ *
+ * @param keys a list, or the query of one
+ */
+export function repeatedKey(run: Part, keys: Part, last: Part): Sql {
+  const [one, ...more] = keys instanceof ValueList ? keys.values : [];
+  if (one !== undefined && more.length === 0) return recordOf(run, one, last);
+  return sql`(SELECT min(${recordOf(run, sql`keys.value`, last)}) FROM (${keys}) AS keys)`;
+}
+
+function recordOf(run: Part, key: Part, last: Part): Sql {
+  return sql`(SELECT record FROM entries WHERE run = ${run} AND record = ${key} AND position <= ${last})`;
 }
 
 /** An entry of a history without a delivery. */
@@ -53,20 +70,49 @@ export interface BareEntry {
  * @returns whether it is new: a run has one entry of a key
  */
 export async function insertBareEntry(tx: Tx, run: number, entry: BareEntry): Promise<boolean> {
-  const changes = await tx.run(sql`${insertion(tx, run, entry)} ON CONFLICT (run, record) DO NOTHING`);
+  const { key, callType, step, body, message, lease } = entry;
+  const changes = await tx.run(
+    sql`INSERT INTO entries (run, position, record, message, call_type, step, body, created_at, lease)
+      VALUES (${run}, ${nextPosition(run)}, ${key}, ${message}, ${callType}, ${step ?? null}, ${body}, ${tx.now},
+        ${lease ?? null})
+      ON CONFLICT (run, record) DO NOTHING`,
+  );
   return changes > 0;
 }
 
-/** Adds an entry as {@link insertBareEntry} does, without a wait for the database. The run has none of the key yet. */
-export function sendBareEntry(tx: Tx, run: number, entry: BareEntry): void {
-  tx.send(insertion(tx, run, entry));
+/** An entry of a step, with its place in the history of a run. */
+export interface NewEntry extends BareEntry {
+  readonly run: number;
+  readonly position: number;
+  readonly step: string;
+  readonly lease: number;
 }
 
-function insertion({ now }: Tx, run: number, { key, callType, step, body, message, lease }: BareEntry): Sql {
-  return sql`INSERT INTO entries (run, position, record, message, call_type, step, body, created_at, lease)
-    VALUES (${run}, ${nextPosition(run)}, ${key}, ${message}, ${callType}, ${step ?? null}, ${body}, ${now},
-      ${lease ?? null})`;
+/**
+ * Adds entries to histories of runs that have none of their keys, without a wait for the database. The caller has the runs' locks,
+ * and the entries of a run are in the order of their positions.
+ */
+export function sendEntries(tx: Tx, entries: readonly NewEntry[]): void {
+  const rows = entries.map(({ callType: type, ...entry }) => ({ ...entry, type }));
+  tx.sendForEach(
+    forEach(NEW_ENTRY, rows, (row, from) => {
+      return sql`INSERT INTO entries (run, position, record, message, call_type, step, body, created_at, lease)
+        SELECT ${row.run}, ${row.position}, ${row.key}, ${row.message}, ${row.type}, ${row.step}, ${row.body}, ${tx.now},
+          ${row.lease}${from}`;
+    }),
+  );
 }
+
+const NEW_ENTRY = {
+  run: "number",
+  position: "number",
+  key: "string",
+  message: "string",
+  type: "string",
+  step: "string",
+  body: "bytes",
+  lease: "number",
+} as const;
 
 /** An entry with its place in its history. */
 export interface PlacedEntry extends Omit<BareEntry, "key" | "step" | "lease"> {
@@ -105,7 +151,7 @@ export async function history(
   first = 0,
 ): Promise<HistoryEntry[]> {
   const rows = await tx.all<EntryRow>(
-    sql`SELECT message, body, call_type FROM entries WHERE run = ${run} AND seq BETWEEN ${first} AND ${last} ORDER BY position`,
+    sql`SELECT message, body, call_type FROM entries WHERE run = ${run} AND ${SEQ} BETWEEN ${first} AND ${last} ORDER BY position`,
   );
   return rows.map(toEntry);
 }
@@ -207,7 +253,7 @@ export async function historyInSlices(
 ): Promise<HistoryEntry[]> {
   const sizes = await tx.all<{ position: number; size: number }>(
     sql`SELECT position, length(body) AS size FROM entries
-      WHERE run = ${run} AND seq BETWEEN ${first} AND ${last} ORDER BY position`,
+      WHERE run = ${run} AND ${SEQ} BETWEEN ${first} AND ${last} ORDER BY position`,
   );
   const entries: HistoryEntry[] = [];
   const final = sizes.length - 1;
@@ -252,7 +298,7 @@ export async function claimedEntries(tx: Tx, run: number, last: number, first = 
   const rows = await tx.all<ClaimedRow>(
     sql`SELECT message, call_type, record, step, length(body) AS size,
         CASE WHEN length(body) <= ${LARGE} THEN body END AS body
-      FROM entries WHERE run = ${run} AND seq BETWEEN ${first} AND ${last} ORDER BY position`,
+      FROM entries WHERE run = ${run} AND ${SEQ} BETWEEN ${first} AND ${last} ORDER BY position`,
   );
   const omitted = rows.reduce((sum, { body, size }) => sum + (body ? 0 : Math.ceil(size / 3) * 4), 0);
   const entries = rows.map((row) => toEntry({ ...row, body: row.body ?? new Uint8Array() }));
