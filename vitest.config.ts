@@ -82,8 +82,10 @@ const ON_BOTH_STORES = [
 /** The files that take longest, the slowest first. */
 const SLOWEST = [
   ...["create-perdure/test/projects", "e2e/test/inline-model", "frameworks/nextjs", "e2e/test/chaos"],
+  ...["conformance/test/frameworks", "conformance/test/hono", "conformance/test/plain", "dashboard/test/run"],
   ...["postgres/takeover", "examples/node/test/main", "e2e/test/commands", "packages/packages"],
   ...["e2e/test/failures-kill", "e2e/test/docs", "e2e/test/rollback-states", "frameworks/nuxt"],
+  ...["runtimes/runtimes", "store/postgres", "e2e/test/steps"],
 ];
 
 /**

@@ -1,4 +1,4 @@
-import { Ajv2020 } from "ajv/dist/2020.js";
+import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import { expect } from "vitest";
 import type { OpenApi } from "../src/http/document.ts";
 import type { Schema } from "../src/http/route.ts";
@@ -17,8 +17,29 @@ export interface Item {
   readonly responses: Readonly<Record<string, { content: { "application/json": { schema: object } } }>>;
 }
 
-export async function describedApi(): Promise<OpenApi> {
-  return (await world().ask("GET", "/openapi.json", { token: null })).body;
+let described: Promise<OpenApi> | undefined;
+
+/** The document, which is the same one for all tests: nobody changes it. */
+export function describedApi(): Promise<OpenApi> {
+  described ??= world()
+    .ask("GET", "/openapi.json", { token: null })
+    .then(({ body }) => body);
+  return described;
+}
+
+// In strict mode a schema with a word that means nothing is a fault.
+const ajv = new Ajv2020({ strict: true, allowUnionTypes: true });
+ajv.addVocabulary(["components"]);
+/** Compiling a schema takes longer than most requests. */
+const validators = new WeakMap<object, ValidateFunction>();
+
+/** What checks a value against a schema of the document. */
+export function validatorOf(schema: object, { components }: OpenApi): ValidateFunction {
+  const known = validators.get(schema);
+  if (known) return known;
+  const validate = ajv.compile({ ...schema, components });
+  validators.set(schema, validate);
+  return validate;
 }
 
 /** Operations by verb and path. */
@@ -39,16 +60,13 @@ export interface Checked {
 }
 
 export function checked(w: World, api: OpenApi): Checked {
-  // In strict mode a schema with a word that means nothing is a fault.
-  const ajv = new Ajv2020({ strict: true, allowUnionTypes: true });
-  ajv.addVocabulary(["components"]);
   const seen = new Set<string>();
   const check = (name: string, { responses }: Item, { status, body }: Answer): void => {
     const response = responses[status] ?? responses[`${String(status)[0]}XX`];
     const what = `${name} answers ${status} ${JSON.stringify(body)}`;
     expect(response, what).toBeDefined();
-    const { schema } = response?.content["application/json"] ?? {};
-    const validate = ajv.compile({ ...schema, components: api.components });
+    const { schema = {} } = response?.content["application/json"] ?? {};
+    const validate = validatorOf(schema, api);
     validate(body);
     expect(validate.errors ?? [], what).toEqual([]);
     if (status < 300) seen.add(name);

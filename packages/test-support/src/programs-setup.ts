@@ -45,7 +45,8 @@ const atItsPlace: Plugin = {
  * @returns the function that deletes them
  */
 export async function setup(project: TestProject): Promise<(() => void) | undefined> {
-  if (process.env[BUNDLES] !== undefined) return undefined;
+  // `vitest list` only names the tests.
+  if (process.env[BUNDLES] !== undefined || process.argv.includes("list")) return undefined;
   const folder = mkdtempSync(join(tmpdir(), "perdure programs "));
   process.env[BUNDLES] = folder;
   process.env.NODE_COMPILE_CACHE ??= join(folder, "compiled");

@@ -1,8 +1,7 @@
-import { Ajv2020 } from "ajv/dist/2020.js";
 import type { OpenApi } from "../../src/http/document.ts";
 import { TEXT } from "../../src/http/parameters.ts";
 import type { Schema } from "../../src/http/route.ts";
-import type { Item } from "../described.ts";
+import { type Item, validatorOf } from "../described.ts";
 import type { Ask } from "../harness.ts";
 
 /** A request that is in order. */
@@ -186,7 +185,7 @@ function badFields(
     required = [],
     anyOf,
   } = dereferenced(schema, api) as Parts;
-  const allowed = validator(schema, api);
+  const allowed = validatorOf(schema, api);
   const within = items ? ["item 0", ...((dereferenced(items, api) as Parts).required ?? [])] : [];
   const closed = others === false ? ["there is no such field"] : [];
   const names = [name, ...required, ...within, ...closed].join("|");
@@ -200,7 +199,7 @@ function badFields(
       told,
     ]);
   };
-  const some = anyOf?.find((one) => validator(one, api)(value));
+  const some = anyOf?.find((one) => validatorOf(one, api)(value));
   if (some) return [...own, ...badFields(some, value, name, api).filter(([bad]) => !allowed(bad))];
   return [
     ...own,
@@ -226,12 +225,6 @@ function dereferenced(schema: Schema, { components }: OpenApi): Schema {
     .split("/")
     .at(-1);
   return name ? ((components.schemas as Record<string, Schema>)[name] as Schema) : schema;
-}
-
-function validator(schema: Schema, { components }: OpenApi): (value: unknown) => boolean {
-  const ajv = new Ajv2020({ strict: true, allowUnionTypes: true });
-  ajv.addVocabulary(["components"]);
-  return ajv.compile({ ...schema, components });
 }
 
 /** The JSON with each of its names twice, one after the other. */
