@@ -4,7 +4,7 @@ import { deliveriesBesideDashboard } from "./dashboard.ts";
 import { deliveries } from "./delivery.ts";
 import { isMet, type Row } from "./measure.ts";
 import { memory } from "./memory.ts";
-import { peers, SETTINGS } from "./peers.ts";
+import { ONLY, peers, SETTINGS } from "./peers.ts";
 import { pressure } from "./pressure.ts";
 import { print, write } from "./results.ts";
 import { bytesOfRuns, stepsWithSearch, timePerStep } from "./runs.ts";
@@ -16,7 +16,7 @@ const SMALL = { runs: 1000, messages: 0 };
 
 /**
  * Every benchmark. `npm run bench` runs all but {@link NAMED}, and writes `bench/results.md`; `npm run bench -- peers` writes
- * `bench/results-peers.md`; other names, one or several, only print.
+ * `bench/results-peers.md`, unless `PEERS` names some of them; other names, one or several, only print.
  */
 const BENCHMARKS: Readonly<Record<string, () => AsyncIterable<Row> | Iterable<Row>>> = {
   async *runtime() {
@@ -89,4 +89,4 @@ for (const [name, run] of Object.entries(BENCHMARKS)) {
 }
 console.log(`${rows.filter(isMet).length} of ${rows.length} rows reach their bar.`);
 if (asked.length === 0) write("results.md", rows, []);
-if (asked.join() === "peers") write("results-peers.md", rows, SETTINGS);
+if (asked.join() === "peers" && ONLY === undefined) write("results-peers.md", rows, SETTINGS);

@@ -8,6 +8,9 @@ import { type Bar, median, type Row } from "./measure.ts";
 const FOLDER = fileURLToPath(new URL("../peers/", import.meta.url));
 const ROUNDS = 5;
 
+/** A part of the names of the peers to compare with: all of them take ten minutes. By default all. */
+export const ONLY: string | undefined = process.env.PEERS;
+
 interface Peer {
   readonly name: string;
   readonly file: string;
@@ -54,7 +57,7 @@ export async function* peers(): AsyncGenerator<Row> {
     cwd: FOLDER,
     stdio: ["ignore", "ignore", "inherit"],
   });
-  for (const peer of PEERS) {
+  for (const peer of PEERS.filter(({ name }) => name.includes(ONLY ?? ""))) {
     const { file, args = [] } = peer;
     const server = peer.on && (await startPostgres({ durable: true }));
     const database = async (): Promise<string[]> => (server ? [await server.createDatabase()] : []);

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
 import { connect, createServer as createHttp2Server } from "node:http2";
+import { connect as connectSocket } from "node:net";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { serve, serveMany, toNode } from "../src/node.ts";
 import { type Listening, listen, send } from "./support/http.ts";
@@ -54,6 +55,31 @@ describe("a workflow as a listener of node:http", () => {
     server = await listen(tellUrl);
     const { body } = await send(server.url, { path });
     expect(String(body)).toMatch(new RegExp(`${path.replace(/[.?]/g, "\\$&")}$`));
+  });
+
+  it.each([
+    ["comes with the head", ["Content-Length: 10", "", "one, twoé"]],
+    ["comes in pieces", ["Content-Length: 10", "", "one, ", "two", "é"]],
+    ["comes after the head", ["Content-Length: 10", "", "", "one, twoé"]],
+    ["is chunked", ["Transfer-Encoding: chunked", "", "5\r\none, \r\n", "5\r\ntwoé\r\n0\r\n\r\n"]],
+  ])("reads a body that %s, and the request behind it", async (_name, [header, empty, ...pieces]) => {
+    const readBody = toNode(async (incoming) => new Response(await incoming.text()));
+    server = await listen(readBody);
+    const socket = connectSocket(Number(new URL(server.url).port), "127.0.0.1").setEncoding("utf8");
+    let received = "";
+    socket.on("data", (text) => {
+      received += text;
+    });
+    for (const count of [1, 2]) {
+      const [first = "", ...others] = pieces;
+      socket.write(["POST /wf HTTP/1.1", "Host: localhost", header, empty, first].join("\r\n"));
+      for (const piece of others) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        socket.write(piece);
+      }
+      await vi.waitFor(() => expect(received.split("one, twoé")).toHaveLength(count + 1), 30_000);
+    }
+    socket.destroy();
   });
 
   it("answers a stranger whose body is still on its way", async () => {

@@ -103,7 +103,7 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
   declare readonly labels: string[];
   declare readonly label: string | undefined;
   declare readonly retried: number;
-  declare readonly qstashClient: Client;
+  readonly #run: RunContext<Payload>;
   readonly #host: StepHost;
 
   /** Returns the host of a context, for a test that observes and replaces its steps. */
@@ -112,9 +112,14 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
   }
 
   constructor(run: RunContext<Payload>, host: StepHost) {
-    // Copies getters, too: the client is created on first access.
-    Object.defineProperties(this, Object.getOwnPropertyDescriptors(run));
+    Object.assign(this, run);
+    this.#run = run;
     this.#host = host;
+  }
+
+  // Created on first access.
+  get qstashClient(): Client {
+    return this.#run.qstashClient;
   }
 
   /**
@@ -322,13 +327,10 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
 
   /** Typed calls of common services; each is a step like `call`. */
   get api(): WorkflowApi {
-    const request = <Result>(name: string, make: () => Step<Result>): Promise<Result> =>
-      this.#requestStep(name, make);
-    return {
-      openai: { call: (name, settings) => request(name, () => openai(name, settings)) },
-      anthropic: { call: (name, settings) => request(name, () => anthropic(name, settings)) },
-      resend: { call: (name, settings) => request(name, () => resend(name, settings)) },
-    };
+    const caller = <Settings>(make: (name: string, settings: Settings) => Step) => ({
+      call: (name: string, settings: Settings) => this.#requestStep(name, () => make(name, settings)),
+    });
+    return { openai: caller(openai), anthropic: caller(anthropic), resend: caller(resend) } as WorkflowApi;
   }
 
   #requestStep<Result>(name: string, make: () => Step<Result>): Promise<Result> {

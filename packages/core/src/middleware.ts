@@ -139,11 +139,11 @@ async function report(
   onError: MiddlewareCallbacks["onError"],
   details: MiddlewareEvents["onError"],
 ): Promise<void> {
+  const write = (...more: unknown[]) => writeLine("error", "A middleware failed:", details.error, ...more);
   try {
-    if (onError) await onError(details);
-    else writeLine("error", "A middleware failed:", details.error);
+    await (onError ? onError(details) : write());
   } catch (second) {
-    writeLine("error", "A middleware failed:", details.error, second);
+    write(second);
   }
 }
 
@@ -219,7 +219,8 @@ export async function emitAll<Event extends keyof MiddlewareEvents>(
   event: Event,
   details: MiddlewareEvents[Event],
 ): Promise<void> {
-  await Promise.all(middlewares.map((middleware) => middleware.emit(event, details)));
+  if (middlewares.length > 0)
+    await Promise.all(middlewares.map((middleware) => middleware.emit(event, details)));
 }
 
 /** Logs each event of a run to the console. `verbose: true` adds it. */

@@ -18,6 +18,10 @@ export interface IncomingMessage extends AsyncIterable<Uint8Array>, ParsedParts 
   readonly headers: { readonly host?: string | undefined; readonly ":authority"?: string | undefined };
   readonly rawHeaders: readonly string[];
   readonly readableDidRead: boolean;
+  /** The number of bytes that have arrived and aren't read. */
+  readonly readableLength?: number;
+  /** Returns the bytes that have arrived. */
+  read?(): unknown;
   readonly socket: object;
 }
 
@@ -50,6 +54,8 @@ export async function respond(
 ): Promise<void> {
   let failureStatus = 400; // Until the request is converted: fetch may not accept its method or a header.
   try {
+    // By the next microtask, the server has parsed the rest of what came with the head: usually all of the body.
+    await undefined;
     const request = toRequest(incoming, outgoing, remedy, parsed);
     failureStatus = 500;
     const response = await handler(request);
@@ -119,8 +125,10 @@ export function toRequest(
   const clientLeft = new AbortController();
   outgoing.once("close", () => outgoing.writableFinished || clientLeft.abort());
   const body = method === "GET" || method === "HEAD" ? null : bodyOf(incoming, headers, remedy, parsed);
-  const init = { method, headers, body, signal: clientLeft.signal, duplex: "half" };
-  return new Request(urlOf(incoming, parsed.originalUrl), init);
+  const init = { method, headers, body, duplex: "half" };
+  const request = new Request(urlOf(incoming, parsed.originalUrl), init);
+  // Its own signal: one that follows another costs as much as the rest of the request.
+  return Object.defineProperty(request, "signal", { value: clientLeft.signal });
 }
 
 // The client chooses the Host header, which must not change the path.
@@ -141,7 +149,15 @@ function bodyOf(
 ): BodyInit {
   const contentLength = headers.get("Content-Length");
   const bytes = rawBytes(rawBody, contentLength) ?? rawBytes(body, contentLength);
-  return bytes ?? (incoming.readableDidRead ? consumedBody(remedy) : toStream(incoming));
+  if (bytes) return bytes;
+  if (incoming.readableDidRead) return consumedBody(remedy);
+  return arrivedBody(incoming, contentLength) ?? toStream(incoming);
+}
+
+/** Returns the body if all of it has arrived: a stream costs more than the rest of the request. */
+function arrivedBody(incoming: IncomingMessage, contentLength: string | null): BodyInit | undefined {
+  const hasArrived = contentLength !== null && incoming.readableLength === Number(contentLength);
+  return hasArrived ? rawBytes(incoming.read?.(), contentLength) : undefined;
 }
 
 function toStream(incoming: IncomingMessage): ReadableStream<Uint8Array> {

@@ -92,7 +92,7 @@ function engineError(http: Http, call: string, cause: unknown, subject?: string)
 
 /** True for the error of an answer with this status. */
 export function isStatus(error: unknown, status: number): error is WorkflowError {
-  return error instanceof WorkflowError && statusOf(error.cause) === status;
+  return statusOf(Object(error).cause) === status;
 }
 
 /** Encodes an id as one segment of a path: a "/" or "?" in it would end the segment. */

@@ -10,6 +10,7 @@ import { type CallApi, createApi, type Details, isStatus, toSegment } from "./ap
 import { type Append, createAppend } from "./append-queue.ts";
 import type { Connection } from "./http.ts";
 import { type PublishOptions, publish, type Receipt, toBatchItem } from "./publish.ts";
+import { createSendQueue } from "./send-queue.ts";
 
 /** The requests that the runtime sends to an engine. */
 export interface Engine {
@@ -59,6 +60,9 @@ export interface Engine {
   webhookUrl(runId: string, eventId: string): string;
 }
 
+/** Requests that create runs. More of them, each on a connection of its own, take longer than fewer larger ones. */
+const MAX_CREATES_IN_FLIGHT = 8;
+
 /** Selects an ended run. Without a time, the last run with the id. */
 interface EndedRun {
   readonly ended: true;
@@ -69,12 +73,18 @@ interface EndedRun {
 export function toEngine(connection: Connection, options: PublishOptions): Engine {
   const { http } = connection;
   const callApi = createApi(() => http);
+  const create = (messages: readonly Message[]) => publish(http, messages, options);
+  const createTogether = appenders(() => createSendQueue(MAX_CREATES_IN_FLIGHT, create));
   return {
     connection,
     headersFor: (url) => (options.trustsDestination(url, url) ? Object.fromEntries(http.headers ?? []) : {}),
     appender: appenders(() => createAppend(callApi)),
     toBatchItem: (message) => toBatchItem(http, message, options),
-    create: (messages) => publish(http, messages, options),
+    // A client that the user gives is called once for each call.
+    create: connection.client
+      ? create
+      : async (messages) =>
+          messages.length === 1 ? [await createTogether()(messages[0] as Message)] : create(messages),
     append: (runId, messages, subject) =>
       unlessEnded(callApi, runId, async () => {
         for (const receipt of await publish(http, messages, options, subject))

@@ -6,6 +6,7 @@ import * as PREFIX from "../protocol/header-prefixes.ts";
 import { RETRIES_BY_DEFAULT } from "../protocol/headers.ts";
 import { cutAfter, type HistoryEntry, parseHistory } from "../protocol/history.ts";
 import type { RunOptions, RunRef } from "../protocol/message.ts";
+import { filterHeaders } from "../protocol/token.ts";
 import type { InlineLimits } from "../replay/inline-invocation.ts";
 import type { EndpointConfig } from "../server/endpoint-config.ts";
 import type { IncomingRequest } from "../server/read-request.ts";
@@ -115,20 +116,16 @@ export function toRunContext(
   return Object.defineProperty(context, "qstashClient", { enumerable: false });
 }
 
-/** Headers that proxies and platforms add, and the sender didn't set. */
-const ADDED_ON_THE_WAY =
-  /^(?:x-vercel-|x-forwarded-|cf-connecting-ip$|cdn-loop$|cf-ew-via$|cf-ray$|render-proxy-ttl$)/;
+/** Headers of the protocol, and headers that proxies and platforms add. The user's request didn't set them. */
+const NOT_THE_USERS = new RegExp(
+  `^(?:${PREFIX.workflow}|x-vercel-|x-forwarded-|(?:${HEADER.region}|${HEADER.signature}|cf-connecting-ip|cdn-loop|cf-ew-via|cf-ray|render-proxy-ttl)$)`,
+  "i",
+);
 
 /**
  * A delivery's headers for user code: without the protocol's headers and the signature, which would open this
  * endpoint.
  */
 export function userHeaders(headers: Headers): Headers {
-  const kept = new Headers(headers);
-  kept.delete(HEADER.region);
-  kept.delete(HEADER.signature);
-  headers.forEach((_, name) => {
-    if (name.startsWith(PREFIX.workflow.toLowerCase()) || ADDED_ON_THE_WAY.test(name)) kept.delete(name);
-  });
-  return kept;
+  return filterHeaders(headers, (name) => !NOT_THE_USERS.test(name));
 }

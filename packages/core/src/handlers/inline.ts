@@ -35,8 +35,8 @@ export async function resumeInline(run: PreparedRun, offer: Offer): Promise<Outc
   if (known === 1) await emit(ctx, "runStarted", { context: run.context });
   // Results that the engine has recorded after the last invocation: this one emits them.
   const received = resultsAtEnd(records);
-  const emitReceived = async (): Promise<void> => {
-    for (const record of received.splice(0)) await emitRecord(ctx, run.context, record);
+  const emitRecords = async (recorded: readonly StepRecord[] = []): Promise<void> => {
+    for (const record of [...received.splice(0), ...recorded]) await emitRecord(ctx, run.context, record);
   };
   const result = await runInline({
     ...invocation,
@@ -47,7 +47,7 @@ export async function resumeInline(run: PreparedRun, offer: Offer): Promise<Outc
     known,
     attempts,
     append: async (appended) => {
-      if (appended.records.length > 0) await emitReceived();
+      if (appended.records.length > 0) await emitRecords();
       try {
         return await append(
           appended.after > known ? appended : { ...appended, capabilities: ctx.endpoint.capabilities },
@@ -60,17 +60,16 @@ export async function resumeInline(run: PreparedRun, offer: Offer): Promise<Outc
     },
     toAsk: (step, id) => toRequest(ctx, step, id),
     beforeStep: async (step) => {
-      await emitReceived();
+      await emitRecords();
       await invocation.beforeStep?.(step);
     },
     recorded: async (recorded) => {
-      if (recorded.length > 0) await emitReceived();
-      for (const record of recorded) await emitRecord(ctx, run.context, record);
+      if (recorded.length > 0) await emitRecords(recorded);
     },
     onResult: (record) => received.push(record),
     attemptFailed: (failure) => reportFailure(ctx.endpoint, ctx.delivery, failure),
   });
-  if (result.kind !== "parked" && result.kind !== "lost") await emitReceived();
+  if (result.kind !== "parked" && result.kind !== "lost") await emitRecords();
   return conclude(run, { lease, id }, result);
 }
 

@@ -8,7 +8,7 @@ import { startMessage } from "../protocol/message.ts";
 import { isName } from "../protocol/options.ts";
 import { done, type Outcome } from "../protocol/outcome.ts";
 import { malformed } from "../protocol/parse.ts";
-import { isProtocolHeader } from "../protocol/token.ts";
+import { filterHeaders, isProtocolHeader } from "../protocol/token.ts";
 import { warnOnce } from "../util/console.ts";
 import { type DeliveryContext, loadHistory, userHeaders } from "./delivery-context.ts";
 
@@ -71,7 +71,6 @@ const CREDENTIAL_HEADERS = ["authorization", "cookie"];
 
 function headersToKeep(headers: Headers, configuresRun: boolean): Record<string, string> {
   const dropped = [...CONNECTION_HEADERS, ...REQUEST_HEADERS, ...(configuresRun ? [] : CREDENTIAL_HEADERS)];
-  const kept = userHeaders(headers);
-  for (const name of dropped) kept.delete(name);
-  return Object.fromEntries([...kept].filter(([name]) => !isProtocolHeader(name)));
+  const isKept = (name: string): boolean => !isProtocolHeader(name) && !dropped.includes(name);
+  return Object.fromEntries(filterHeaders(userHeaders(headers), isKept));
 }

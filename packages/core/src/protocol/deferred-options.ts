@@ -4,19 +4,23 @@ import * as HEADER from "./header-names.ts";
 import { checkRunOptions, type RunOptions } from "./message.ts";
 import { malformed, parseJson } from "./parse.ts";
 
-const DEFERRED_OPTIONS = [
-  "retries",
-  "retryDelay",
-  "failureRetries",
-  "failureRetryDelay",
-  "timeout",
-  "flowControl",
-  "label",
-  "failureUrl",
-] as const;
+type DeferredOption =
+  | "retries"
+  | "retryDelay"
+  | "flowControl"
+  | "timeout"
+  | "label"
+  | "failureRetries"
+  | "failureRetryDelay"
+  | "failureUrl";
+
+const DEFERRED_OPTIONS =
+  "retries retryDelay flowControl timeout label failureRetries failureRetryDelay failureUrl".split(
+    " ",
+  ) as DeferredOption[];
 
 /** Options for a run that another client's request will start. */
-export type DeferredRunOptions = Pick<RunOptions, (typeof DEFERRED_OPTIONS)[number]>;
+export type DeferredRunOptions = Pick<RunOptions, DeferredOption>;
 
 /** Picks the options that may be deferred to a later run. */
 export function pickDeferredOptions(options: DeferredRunOptions): DeferredRunOptions {

@@ -22,9 +22,14 @@ export interface DeliveryClaim {
 /** True for a header of the protocol. @param name in lower case */
 export const isProtocolHeader = (name: string): boolean => /^(?:upstash|perdure)-/.test(name);
 
+/** Returns a copy with the headers for which `keep` returns true. */
+export function filterHeaders(headers: Headers, keep: (name: string, value: string) => boolean): Headers {
+  return new Headers([...headers].filter(([name, value]) => keep(name, value)));
+}
+
 /** The headers without those that only Perdure's own engine sends. */
 export function withoutEngineHeaders(headers: Headers): Headers {
-  return new Headers([...headers].filter(([name]) => !/^perdure-/.test(name)));
+  return filterHeaders(headers, (name) => !/^perdure-/.test(name));
 }
 
 /** Servers decode bytes outside ASCII differently. */

@@ -25,16 +25,12 @@ export function planOf({ step, key: { nth } }: PendingStep, targetStep: number):
 /** Creates the error for a record that the engine always refuses, however often it is sent. */
 export function refusedRecord({ record, step }: Line, reason: string): WorkflowError {
   const bytes = encodeUtf8(JSON.stringify(record)).length;
-  const part = `${PARTS[record.kind]} step "${step.step.name}" (${bytes} bytes)`;
+  const part = `the ${NOUNS[record.kind] ?? record.kind} of step "${step.step.name}" (${bytes} bytes)`;
   return refusedAppend(reason, part);
 }
 
-const PARTS: Readonly<Record<InlineRecord["kind"], string>> = {
-  result: "the result of",
-  ask: "the request of",
-  begin: "the begin of",
-  attempt: "the failed attempt of",
-};
+/** Words for the kinds of records that aren't words for themselves. */
+const NOUNS: Partial<Record<InlineRecord["kind"], string>> = { ask: "request", attempt: "failed attempt" };
 
 export function refusedAppend(reason: string, part = "the append"): WorkflowError {
   return new WorkflowError("step_refused", `The engine refuses ${part}: ${reason}`);

@@ -416,7 +416,7 @@ class InlineRun {
       record: { kind: "result", record },
       step: pending,
       awaited: !isAlone,
-      stored: isAlone ? () => {} : handOver,
+      stored: () => isAlone || handOver(),
     });
     this.#matcher.watch();
   }

@@ -1,4 +1,3 @@
-import type { StepKey } from "../protocol/attempt.ts";
 import { encodeStepName } from "../protocol/call.ts";
 import type { StepAttempt } from "../steps/index.ts";
 import { now } from "../util/test-host.ts";
@@ -11,20 +10,25 @@ export class StepExecution implements StepAttempt {
   /** The invocation that runs the work. */
   declare readonly invocation: object;
   declare readonly attempt: number;
-  declare readonly idempotencyKey: string;
   readonly startedAt: number = now();
   /** Whether other steps were pending when the work began. */
   parallel = false;
+  readonly #originalRunId: string;
   #controller: AbortController | undefined;
 
   constructor(step: PendingStep, invocation: object, attempt: number, originalRunId: string) {
     this.step = step;
     this.invocation = invocation;
     this.attempt = attempt;
-    this.idempotencyKey = idempotencyKey(originalRunId, step.key);
+    this.#originalRunId = originalRunId;
   }
 
-  // Create the signal on first use: few steps read it.
+  // Created when it is read, as the signal: few steps do.
+  get idempotencyKey(): string {
+    const { type, nth, name } = this.step.key;
+    return `${this.#originalRunId}/${type}/${nth}/${encodeStepName(name)}`;
+  }
+
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
     return this.#controller.signal;
@@ -45,8 +49,4 @@ export function performStep(
   const { step } = execution.step;
   const perform = async () => step.perform?.({ engine, runId, attempt: execution });
   return aroundStep ? aroundStep(step, attempt, perform) : perform();
-}
-
-function idempotencyKey(originalRunId: string, { type, nth, name }: StepKey): string {
-  return `${originalRunId}/${type}/${nth}/${encodeStepName(name)}`;
 }

@@ -130,11 +130,12 @@ export class StepMatcher {
     let entry: StepEntry | undefined;
     do {
       if (entry) this.#handOver(entry);
-      let seen: number;
-      do {
+      let seen = this.#requests;
+      for (let turn = 0; turn < SETTLE_MICROTASKS; turn++) {
+        await undefined;
+        if (seen !== this.#requests) turn = 0;
         seen = this.#requests;
-        await settleMicrotasks();
-      } while (seen !== this.#requests);
+      }
       entry = this.#takeNext();
     } while (entry);
     this.#watching = false;
@@ -208,8 +209,4 @@ export function toStepError(
   { attempts, error }: NonNullable<StepRecord["failure"]>,
 ): WorkflowStepError {
   return new WorkflowStepError(toFailedStep(entry), attempts, toError(error));
-}
-
-async function settleMicrotasks(): Promise<void> {
-  for (let turn = 0; turn < SETTLE_MICROTASKS; turn++) await undefined;
 }

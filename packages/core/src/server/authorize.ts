@@ -1,9 +1,10 @@
 import type { Delivery, DeliveryKind } from "../protocol/delivery.ts";
 import { type Refusal, refused } from "../protocol/outcome.ts";
 import { withoutEngineHeaders } from "../protocol/token.ts";
+import { SIGNING_KEY_VARIABLES } from "../protocol/variables.ts";
 import { writeLine } from "../util/console.ts";
 import { messageOf } from "../util/errors.ts";
-import { withTimeout } from "../util/timeout.ts";
+import { ANSWER_TIMEOUT_SECONDS, withTimeout } from "../util/timeout.ts";
 import type { IncomingRequest, RequestHead } from "./read-request.ts";
 import type { VerifiedToken, Verify, VerifyBody } from "./signature.ts";
 
@@ -38,11 +39,7 @@ export interface AccessPolicy {
   readonly unknownRegion?: string;
 }
 
-/** In seconds: a hook that hangs must not block requests forever. */
-const CHECK_TIMEOUT_SECONDS = 10;
-
-const UNPROTECTED =
-  'This endpoint checks nothing. Set PERDURE_CURRENT_SIGNING_KEY and PERDURE_NEXT_SIGNING_KEY, or `keys`, `receiver`, `authorize` or `verify: "off"`.';
+const UNPROTECTED = `This endpoint checks nothing. Set ${SIGNING_KEY_VARIABLES.join(" and ")}, or \`keys\`, \`receiver\`, \`authorize\` or \`verify: "off"\`.`;
 
 /**
  * Accepts or refuses a request: 401 without a valid signature, or without any check; 403 when the hook refuses. With a
@@ -89,7 +86,7 @@ function asTheEngineMeans(
   return {
     ...request,
     // The engine reaches the endpoint there. A request may name another host, or an address that only this machine has.
-    url: calledUrl && !publicUrl ? new URL(calledUrl) : request.url,
+    url: calledUrl && !publicUrl && calledUrl !== request.url.href ? new URL(calledUrl) : request.url,
     // The engine sends a call's headers as the calling workflow wrote them, so the engine says nothing in them.
     headers: isCall ? withoutEngineHeaders(request.headers) : request.headers,
   };
@@ -109,7 +106,7 @@ async function callAuthorizeHook(
   if (!authorize) return undefined;
   try {
     const verdict = authorize({ kind, runId, url: request.url, headers, body });
-    if ((await withTimeout(CHECK_TIMEOUT_SECONDS, "It", verdict)) === true) return undefined;
+    if ((await withTimeout(ANSWER_TIMEOUT_SECONDS, "It", verdict)) === true) return undefined;
     return refuse(403, "authorize said no.");
   } catch (error) {
     return refuse(403, "authorize failed:", error);

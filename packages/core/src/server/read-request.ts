@@ -1,5 +1,5 @@
 import { type Refusal, refused } from "../protocol/outcome.ts";
-import { isProtocolHeader } from "../protocol/token.ts";
+import { filterHeaders, isProtocolHeader } from "../protocol/token.ts";
 import { decodeUtf8 } from "../util/bytes.ts";
 
 /** A request before its body is read. */
@@ -39,11 +39,10 @@ export async function readRequest(head: RequestHead, limit: number): Promise<Inc
 
 // The signature doesn't cover empty headers, because some proxies drop them.
 function withoutEmpty(headers: Headers): Headers {
-  const empty = [...headers].filter(([name, value]) => value === "" && isProtocolHeader(name));
-  if (empty.length === 0) return headers;
-  const kept = new Headers(headers);
-  for (const [name] of empty) kept.delete(name);
-  return kept;
+  const isKept = (name: string, value: string) => value !== "" || !isProtocolHeader(name);
+  return [...headers].every(([name, value]) => isKept(name, value))
+    ? headers
+    : filterHeaders(headers, isKept);
 }
 
 /** Returns the URL that the client requested: with several proxies, the first value. */
@@ -75,17 +74,6 @@ async function readBody(request: Request, limit: number): Promise<Uint8Array<Arr
     if (length > limit) return undefined;
     chunks.push(chunk);
   }
-  return concatenate(chunks, length);
-}
-
-function concatenate(chunks: readonly Uint8Array<ArrayBuffer>[], length: number): Uint8Array<ArrayBuffer> {
   const [only] = chunks;
-  if (only?.length === length) return only;
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
+  return only?.length === length ? only : new Uint8Array(await new Blob(chunks).arrayBuffer());
 }

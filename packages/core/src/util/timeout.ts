@@ -1,3 +1,6 @@
+/** Seconds that a hook, a receiver, a guard or an engine has to answer. One that hangs must not block requests forever. */
+export const ANSWER_TIMEOUT_SECONDS = 10;
+
 /** The longest delay of a timer. A longer one would fire at once. */
 export const MAX_TIMER_MS: number = 2 ** 31 - 1;
 
@@ -36,14 +39,9 @@ export async function withTimeout<Result>(
   what: string,
   work: Result | Promise<Result>,
 ): Promise<Result> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const fail = (): void => reject(new Error(`${what} took longer than ${seconds} seconds.`));
-    timer = setTimeout(fail, Math.min(seconds * 1000, MAX_TIMER_MS));
-  });
   try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
+    return await within(Math.min(seconds * 1000, MAX_TIMER_MS), undefined, async () => work);
+  } catch (error) {
+    throw error instanceof Event ? new Error(`${what} took longer than ${seconds} seconds.`) : error;
   }
 }

@@ -16,7 +16,17 @@ type Limits = Partial<QueueLimits>;
 /** Stores what a request publishes: messages, starts of runs, and records and calls of live runs. All of it, or nothing. */
 export async function publish(tx: Tx, commands: readonly Command[], limits: Limits = {}): Promise<Receipt[]> {
   await lockFor(tx, commands);
-  return inOrder.map(commands, (command) => publishOne(tx, command, limits));
+  const store = (command: Command): Promise<Receipt> => publishOne(tx, command, limits);
+  if (!commands.every(isIndependent)) return inOrder.map(commands, store);
+  return inOrder.mapByKey(commands, (one) => (one.kind === "start" ? one.run.id : one.message.id), store);
+}
+
+/** Whether a command reads and writes nothing that another one does, but a start of the same run. */
+function isIndependent(command: Command): boolean {
+  const { queue, flow } = command.message;
+  if (queue !== undefined || flow) return false;
+  if (command.kind === "start") return !command.configuresRun && command.run.invoker === undefined;
+  return command.kind === "message" && command.deduplication === undefined;
 }
 
 /** Takes all locks that the commands need, in their order, before any of them changes a row. */

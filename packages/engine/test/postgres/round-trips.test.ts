@@ -13,7 +13,7 @@ import type { PostgresSession } from "../../src/store/postgres/session.ts";
 import { START } from "../harness.ts";
 import { done } from "../inline/invocation.ts";
 import { appendUnder, ended } from "../store/inlining.ts";
-import { LEASE, start } from "../store/kit.ts";
+import { LEASE, plain, start } from "../store/kit.ts";
 
 // An engine waits for its database for longer than the database works: a figure that grows needs a reason, and one that shrinks
 // is written down. It may be lower by chance, when answers come in pieces and the engine goes on before the last of them.
@@ -68,6 +68,14 @@ it("a run of two steps waits for the database so often at most", async () => {
   expect(await tripsOf(() => append(1))).toBeLessThanOrEqual(2);
   expect(await tripsOf(() => append(2))).toBeLessThanOrEqual(2);
   expect(await tripsOf(() => store.settle(held.lease, ended("returned", 3)))).toBeLessThanOrEqual(5);
+});
+
+it("a batch waits no more often for thirty messages, or starts of runs, than for one", async () => {
+  const thirty = Array.from({ length: 30 }, (_, at) => `wfr_batch_${at}`);
+  expect(await tripsOf(() => store.accept(thirty.map(() => plain())))).toBeLessThanOrEqual(2);
+  expect(await tripsOf(() => store.accept(thirty.map((id) => start(id))))).toBeLessThanOrEqual(5);
+  const { claims } = await store.claim({ limit: 60, leaseUntil: START + LEASE });
+  expect(claims.map(({ run }) => run?.id)).toEqual([...thirty.map(() => undefined), ...thirty]);
 });
 
 it("a claim waits no more often for thirty runs than for one, and an append takes no more statements", async () => {
