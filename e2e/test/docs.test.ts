@@ -68,6 +68,7 @@ const WITHOUT_EXAMPLE = [
     "older-clients",
     "operations",
     "overload",
+    "performance",
     "postgres",
     "protocol",
     "results",
