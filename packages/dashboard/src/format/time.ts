@@ -19,17 +19,20 @@ export function duration(ms: number): string {
   return inUnits(value, DAYS, HOUR);
 }
 
-type Unit = readonly [ms: number, name: string];
+interface Unit {
+  readonly ms: number;
+  readonly name: string;
+}
 
-const SECOND: Unit = [1000, "s"];
-const MINUTE: Unit = [60_000, "min"];
-const HOUR: Unit = [3_600_000, "h"];
-const DAYS: Unit = [86_400_000, "d"];
+const SECOND: Unit = { ms: 1000, name: "s" };
+const MINUTE: Unit = { ms: 60_000, name: "min" };
+const HOUR: Unit = { ms: 3_600_000, name: "h" };
+const DAYS: Unit = { ms: 86_400_000, name: "d" };
 
-function inUnits(ms: number, [big, bigName]: Unit, [small, smallName]: Unit): string {
-  const whole = Math.floor(ms / big);
-  const rest = Math.floor((ms - whole * big) / small);
-  return rest === 0 ? `${whole} ${bigName}` : `${whole} ${bigName} ${rest} ${smallName}`;
+function inUnits(ms: number, big: Unit, small: Unit): string {
+  const whole = Math.floor(ms / big.ms);
+  const rest = Math.floor((ms - whole * big.ms) / small.ms);
+  return rest === 0 ? `${whole} ${big.name}` : `${whole} ${big.name} ${rest} ${small.name}`;
 }
 
 function trim(text: string): string {
@@ -40,9 +43,9 @@ function trim(text: string): string {
 export function relative(time: number, at: number): string {
   const distance = Math.abs(time - at);
   if (distance < 1000) return "now";
-  if (time > at && distance >= HOUR[0]) return `in ${duration(distance)}`;
-  const [unit, name] = UNITS.find(([one]) => distance >= one) ?? SECOND;
-  const text = `${Math.floor(distance / unit)} ${name}`;
+  if (time > at && distance >= HOUR.ms) return `in ${duration(distance)}`;
+  const { ms, name } = UNITS.find((unit) => distance >= unit.ms) ?? SECOND;
+  const text = `${Math.floor(distance / ms)} ${name}`;
   return time > at ? `in ${text}` : `${text} ago`;
 }
 
