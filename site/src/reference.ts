@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Application, type TypeDocOptions } from "typedoc";
 import type { PluginOptions } from "typedoc-plugin-markdown";
 import { PAGES, ROOT } from "./paths.ts";
@@ -18,6 +19,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
 
 const OPTIONS: Partial<TypeDocOptions & PluginOptions> = {
   plugin: ["typedoc-plugin-markdown"],
+  tsconfig: fileURLToPath(new URL("../tsconfig.packages.json", import.meta.url)),
   readme: "none",
   disableSources: true,
   excludePrivate: true,
@@ -42,19 +44,16 @@ const OPTIONS: Partial<TypeDocOptions & PluginOptions> = {
 /** Writes the API reference of each package from its docstrings. */
 export async function writeReference(): Promise<void> {
   const names = Object.keys(PACKAGES);
+  const all = await startTypeDoc({ entryPoints: names.flatMap(filesOf) });
+  const read = all.getEntryPoints() ?? [];
   for (const name of names) {
-    const folder = join(ROOT, "packages", name);
-    const files = PACKAGES[name] ?? [];
-    const app = await Application.bootstrapWithPlugins({
-      ...OPTIONS,
-      name: `@perdure/${name}`,
-      out: join(FOLDER, name),
-      tsconfig: join(folder, "tsconfig.json"),
-      entryPoints: files.map((file) => join(folder, "src", file)),
+    const entryPoints = filesOf(name).map((file) => {
+      const entry = read.find(({ sourceFile }) => sourceFile.fileName === file);
+      if (!entry) throw new Error(`TypeDoc can't read ${file}.`);
+      return { ...entry, displayName: basename(file, ".ts") };
     });
-    const project = await app.convert();
-    if (!project) throw new Error(`TypeDoc can't read packages/${name}.`);
-    await app.generateOutputs(project);
+    const app = await startTypeDoc({ name: `@perdure/${name}`, out: join(FOLDER, name) });
+    await app.generateOutputs(app.converter.convert(entryPoints));
   }
   mkdirSync(FOLDER, { recursive: true });
   const list = names.map((name) => `- [@perdure/${name}](./${name}/index.md)`).join("\n");
@@ -62,6 +61,15 @@ export async function writeReference(): Promise<void> {
     join(FOLDER, "index.md"),
     `# API reference\n\nWritten from the docstrings of the packages.\n\n${list}\n`,
   );
+}
+
+/** The packages are one program: their types, and those of the frameworks, are worked out once. */
+function startTypeDoc(options: Partial<TypeDocOptions>): Promise<Application> {
+  return Application.bootstrapWithPlugins({ ...OPTIONS, ...options });
+}
+
+function filesOf(name: string): string[] {
+  return (PACKAGES[name] ?? []).map((file) => join(ROOT, "packages", name, "src", file));
 }
 
 /** The sidebar of the reference: a page for each package, and one for each adapter. */
