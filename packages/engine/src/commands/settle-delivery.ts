@@ -81,9 +81,12 @@ function entriesIn(settlement: Settlement): readonly NewInlineEntry[] {
 }
 
 /** The message of a lease, if the lease still holds. Until the transaction ends, no claim ends the lease. */
-async function heldBy(tx: Tx, { messageId, fence }: Lease): Promise<MessageRow | undefined> {
+async function heldBy(tx: Tx, { seq, messageId, fence }: Lease): Promise<MessageRow | undefined> {
   return tx.one<MessageRow>(
-    sql`${LIVE_MESSAGES} WHERE messages.id = ${messageId} AND due.fence = ${fence} AND due.status = ${STATUS.delivering} ${FOR_UPDATE}`,
+    // By the key: with the id alone PostgreSQL reads all of the small table \`due\`, and tries each delivery in progress. The id
+    // tells a new message that has the key of a deleted one.
+    sql`${LIVE_MESSAGES} WHERE due.message = ${seq} AND messages.id = ${messageId} AND due.fence = ${fence}
+      AND due.status = ${STATUS.delivering} ${FOR_UPDATE}`,
   );
 }
 
