@@ -24,6 +24,9 @@ export interface PostgresStore extends Store {
   readonly commits: number;
 }
 
+const OTHER_KEYS =
+  "Another engine of this database has other signing keys: an endpoint refuses the deliveries of one of the two. Give all engines the same keys.";
+
 /** Three of an engine's connections are for heartbeats and notifications, for work in the background, and to listen. */
 const OTHER_CONNECTIONS = 3;
 
@@ -89,6 +92,9 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
     clock,
     useClock: (other) => (now = other),
     onRunsChanged: (listener) => (onRuns = listener),
+    async announceKeys(digests) {
+      if (await instances.announceKeys(digests)) (settings.warn ?? console.warn)(OTHER_KEYS);
+    },
     // Beside the transactions of runs, whose locks would be held meanwhile.
     ...bindAll(INDEXING, { driver: background, owner: instance, excerptBytes: 0 }),
     sweep: async (...args) =>

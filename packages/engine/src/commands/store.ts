@@ -158,6 +158,11 @@ export interface StoreSettings {
 export interface Store extends Operations, Omit<Driver, "write" | "read" | "list" | "othersCommitted"> {
   /** The clock that all engines of the database share. An engine without a clock option uses it. */
   readonly clock?: Clock;
+  /**
+   * Tells the other engines of the database which signing keys this engine has, by digests, and warns if another engine has none
+   * of them. Absent when one engine has the database for itself.
+   */
+  announceKeys?(digests: readonly string[]): Promise<void>;
 }
 
 /** Binds the operations to a database. @param owner the name of the engine in its leases */
