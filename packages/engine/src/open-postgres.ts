@@ -128,11 +128,12 @@ function openSingle(location: PostgresLocation, name: string): PostgresDriver {
 }
 
 function openSessions(location: PostgresLocation): Sessions {
+  const count = Math.max(2, location.connections - OTHER_CONNECTIONS);
+  const writers = Math.ceil(count / 2);
   const sessions = Array.from(
-    { length: Math.max(2, location.connections - OTHER_CONNECTIONS) },
-    () => new ClientSession(location, { name: "perdure" }),
+    { length: count },
+    (_, at) => new ClientSession(location, { name: "perdure", byIndex: at < writers }),
   );
-  const writers = Math.ceil(sessions.length / 2);
   const limits = Object.entries(SESSION_LIMITS).map(([name, value]) => `SET LOCAL ${name} = ${value}`);
   return {
     writers: sessions.slice(0, writers),

@@ -1,4 +1,4 @@
-import { type AttemptEntry, type InlineNews, newMessageId } from "@perdure/core/protocol";
+import { type AttemptEntry, type InlineNews, newMessageId, type StepRecord } from "@perdure/core/protocol";
 import { toBytes } from "../rules/bytes.ts";
 import { EngineError, invalid } from "../rules/engine-error.ts";
 import { excerptOf } from "../rules/event.ts";
@@ -14,6 +14,7 @@ import {
   insertBareEntry,
   type NewEntry,
   type PlacedEntry,
+  type StepEntry,
   sendEntries,
   toEntry,
 } from "../store/tables/entries.ts";
@@ -148,7 +149,8 @@ function isThere({ id }: HeldRun, key: string): EngineError {
   );
 }
 
-function toBare({ lease }: HeldRun, { entry, body }: Stored): Omit<NewEntry, "run" | "position"> {
+/** The entry of a record, without its place. */
+export function toBare({ lease }: Pick<HeldRun, "lease">, { entry, body }: Stored): StepEntry {
   const { key, kind } = entry;
   return {
     key,
@@ -169,24 +171,19 @@ async function act(tx: Tx, run: HeldRun, { entry, body }: Stored): Promise<void>
       return;
     case "attempt":
       return recordAttempt(tx, run.id, readAttempt(body));
-    case "result": {
-      const { stepName: step, stepType, out, startedAt, durationMs } = entry.record;
+    case "result":
       await openWebhook(tx, run.key, entry.record);
-      tx.count({ of: "inline", state: "steps", count: 1 });
-      tx.record({
-        type: "step.recorded",
-        runId: run.id,
-        step,
-        stepType,
-        result: excerptOf(out),
-        startedAt,
-        durationMs,
-      });
-      return;
-    }
+      return recordResult(tx, run.id, entry.record);
     default:
       return entry satisfies never;
   }
+}
+
+/** Tells the engine's observers of a result. */
+export function recordResult(tx: Pick<Tx, "record" | "count">, runId: string, record: StepRecord): void {
+  const { stepName: step, stepType, out, startedAt, durationMs } = record;
+  tx.count({ of: "inline", state: "steps", count: 1 });
+  tx.record({ type: "step.recorded", runId, step, stepType, result: excerptOf(out), startedAt, durationMs });
 }
 
 /** Tells the engine's observers of a failed attempt. */

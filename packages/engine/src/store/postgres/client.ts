@@ -63,8 +63,16 @@ const TYPES = {
   },
 };
 
+/**
+ * Settings of a session that only changes things. Each of its statements has an index, and a table that is small now, such as
+ * `due` or `run_leases`, is read by many of them: the planner would read the whole table each time, and keep to that when it grows.
+ */
+const BY_INDEX = { enable_seqscan: "off" };
+
 /** The settings of one client. */
 export interface ClientSettings {
+  /** Whether its statements read tables by their indexes, wherever they can. */
+  readonly byIndex?: boolean;
   /** The name that the database's administrator sees. */
   readonly name: string;
   /** Called with each notification on a channel that the session listens on. */
@@ -74,7 +82,7 @@ export interface ClientSettings {
 /** Creates a client of postgres.js with one connection, which the first statement opens. */
 export function createClient(
   location: PostgresLocation,
-  { name, onNotify }: ClientSettings,
+  { name, byIndex = false, onNotify }: ClientSettings,
   onClose: () => void = () => {},
 ): postgres.Sql {
   return postgres(location.url, {
@@ -96,6 +104,7 @@ export function createClient(
       application_name: name,
       ...(location.schema === undefined ? {} : { search_path: `"${location.schema}"` }),
       ...(location.pooled ? {} : SESSION_LIMITS),
+      ...(byIndex && !location.pooled ? BY_INDEX : {}),
     },
   } as postgres.Options<Record<string, postgres.PostgresType>>);
 }

@@ -29,6 +29,11 @@ export function mayNameCall(callType: CallType, key: string): boolean {
   return callType === "toCallback" || isKeyOf("plan", key);
 }
 
+/** The position of the last entry of a run's history, as a part of a statement. */
+export function lastPosition(run: Part): Sql {
+  return sql`(SELECT max(position) FROM entries WHERE run = ${run})`;
+}
+
 /** The position of the next entry of a run's history, as a part of a statement. */
 export function nextPosition(run: number): Sql {
   return sql`(SELECT coalesce(max(position), 0) + 1 FROM entries WHERE run = ${run})`;
@@ -80,12 +85,16 @@ export async function insertBareEntry(tx: Tx, run: number, entry: BareEntry): Pr
   return changes > 0;
 }
 
-/** An entry of a step, with its place in the history of a run. */
-export interface NewEntry extends BareEntry {
-  readonly run: number;
-  readonly position: number;
+/** An entry of a step that an invocation appends. */
+export interface StepEntry extends BareEntry {
   readonly step: string;
   readonly lease: number;
+}
+
+/** An entry of a step, with its place in the history of a run. */
+export interface NewEntry extends StepEntry {
+  readonly run: number;
+  readonly position: number;
 }
 
 /**
@@ -93,19 +102,34 @@ export interface NewEntry extends BareEntry {
  * and the entries of a run are in the order of their positions.
  */
 export function sendEntries(tx: Tx, entries: readonly NewEntry[]): void {
-  const rows = entries.map(({ callType: type, ...entry }) => ({ ...entry, type }));
+  const columns = { run: "number", position: "number", ...STEP_ENTRY } as const;
+  const rows = entries.map(({ run, position, ...entry }) => ({ run, position, ...toStepRow(entry) }));
   tx.sendForEach(
-    forEach(NEW_ENTRY, rows, (row, from) => {
-      return sql`INSERT INTO entries (run, position, record, message, call_type, step, body, created_at, lease)
-        SELECT ${row.run}, ${row.position}, ${row.key}, ${row.message}, ${row.type}, ${row.step}, ${row.body}, ${tx.now},
-          ${row.lease}${from}`;
+    forEach(columns, rows, (row, from) => {
+      return sql`${insertStepEntry(row, tx.now)}${from}`;
     }),
   );
 }
 
-const NEW_ENTRY = {
-  run: "number",
-  position: "number",
+/** A row of {@link STEP_ENTRY}. */
+export type StepRow = ReturnType<typeof toStepRow>;
+
+export function toStepRow({ callType: type, ...entry }: StepEntry) {
+  return { ...entry, type };
+}
+
+/** The insertion of an entry of a step. Its parts may be columns of the clauses that follow it. */
+export function insertStepEntry(
+  row: Readonly<Record<"run" | "position" | keyof typeof STEP_ENTRY, Part>>,
+  createdAt: number,
+): Sql {
+  return sql`INSERT INTO entries (run, position, record, message, call_type, step, body, created_at, lease)
+    SELECT ${row.run}, ${row.position}, ${row.key}, ${row.message}, ${row.type}, ${row.step}, ${row.body}, ${createdAt},
+      ${row.lease}`;
+}
+
+/** The columns of an entry of a step, without its place. */
+export const STEP_ENTRY = {
   key: "string",
   message: "string",
   type: "string",
