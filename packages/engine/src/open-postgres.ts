@@ -47,7 +47,7 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
   const instance = randomUUID();
   // Heartbeats never wait behind anything: an engine without them loses its leases.
   const control = openSingle(location, "perdure control");
-  const background = openSingle(location, "perdure background");
+  const background = openSingle(location, "perdure background", true);
   const driver = new PostgresDriver(openSessions(location));
   let schema: string;
   try {
@@ -122,8 +122,8 @@ export function createPostgresStore(
 }
 
 /** A driver with one connection. */
-function openSingle(location: PostgresLocation, name: string): PostgresDriver {
-  const session = new ClientSession(location, { name });
+function openSingle(location: PostgresLocation, name: string, writes = false): PostgresDriver {
+  const session = new ClientSession(location, { name, writes });
   return new PostgresDriver({ writers: [session], readers: [session] });
 }
 
@@ -132,7 +132,7 @@ function openSessions(location: PostgresLocation): Sessions {
   const writers = Math.ceil(count / 2);
   const sessions = Array.from(
     { length: count },
-    (_, at) => new ClientSession(location, { name: "perdure", byIndex: at < writers }),
+    (_, at) => new ClientSession(location, { name: "perdure", writes: at < writers }),
   );
   const limits = Object.entries(SESSION_LIMITS).map(([name, value]) => `SET LOCAL ${name} = ${value}`);
   return {

@@ -11,6 +11,7 @@ import { decideAttempt, readAttempt } from "../rules/step-attempt.ts";
 import * as inOrder from "../store/in-order.ts";
 import {
   entriesAfter,
+  type HistoryEnd,
   insertBareEntry,
   type NewEntry,
   type PlacedEntry,
@@ -30,15 +31,11 @@ export interface InlineEntries {
 }
 
 /** The run that an invocation holds. */
-export interface HeldRun {
+export interface HeldRun extends HistoryEnd {
   readonly key: number;
   readonly id: string;
   /** The number of the lease under which the invocation holds it. */
   readonly lease: number;
-  /** The position of the run's last entry. */
-  readonly last: number;
-  /** The key of one of the new entries that the history has at a position that the invocation knows; `null` for none. */
-  readonly repeated: string | null;
   /** Reads the rest of the run, which results don't need. */
   readonly whole: () => Promise<Run>;
 }

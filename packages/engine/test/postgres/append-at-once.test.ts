@@ -51,7 +51,7 @@ function appendBeside(change: (sql: postgres.TransactionSql) => Promise<unknown>
 }
 
 const addOther = (
-  sql: postgres.Sql,
+  sql: postgres.TransactionSql,
 ) => sql`INSERT INTO entries (run, position, record, message, call_type, body, created_at)
   SELECT run, 2, 'other', 'msg_other', 'step', 'other', 1 FROM run_leases`;
 

@@ -3,11 +3,13 @@ import {
   type EachValue,
   type ForEach,
   type Part,
+  SearchedWords,
   Sql,
   type SqlValue,
   sql,
   ValueList,
 } from "../tx.ts";
+import { toVector } from "./dialect.ts";
 import { encodeText } from "./text.ts";
 
 const TYPES: Readonly<Record<ColumnType, string>> = {
@@ -15,11 +17,13 @@ const TYPES: Readonly<Record<ColumnType, string>> = {
   string: "text",
   bytes: "bytea",
   strings: "json",
+  words: "text",
 };
 
 /** Returns one statement for all rows, which it reads from one parameter: measured, for 64 insertions, a fourth of the time. */
 export function toOneStatement({ columns, rows, statement }: ForEach): Sql {
-  return statement(rowOf(columns, "each") as never, sql` FROM ${toTable(columns, rows, "each")}`);
+  const table = toTable(columns, rows, "each");
+  return statement(rowOf(columns, "each") as never, sql` FROM ${table}`, sql` CROSS JOIN ${table}`);
 }
 
 type Columns<Name extends string> = Readonly<Record<Name, ColumnType>>;
@@ -48,9 +52,18 @@ export function rowOf<Name extends string>(
 }
 
 function toPart(column: string, type: ColumnType): Part {
-  return constant(
-    type === "strings" ? `SELECT value FROM json_array_elements_text(${column}) AS list (value)` : column,
-  );
+  switch (type) {
+    case "strings":
+      return constant(`SELECT value FROM json_array_elements_text(${column}) AS list (value)`);
+    case "words":
+      return constant(`CAST(${column} AS tsvector)`);
+    case "number":
+    case "string":
+    case "bytes":
+      return constant(column);
+    default:
+      return type satisfies never;
+  }
 }
 
 function constant(text: string): Sql {
@@ -65,6 +78,7 @@ function toJson(rows: ForEach["rows"]): string {
 
 function toValue(value: EachValue): SqlValue | readonly SqlValue[] {
   if (value instanceof ValueList) return value.values.map((one) => toValue(one) as SqlValue);
+  if (value instanceof SearchedWords) return toVector(value.words);
   if (value instanceof Uint8Array) return `\\x${Buffer.from(value).toString("hex")}`;
   return typeof value === "string" ? encodeText(value) : value;
 }

@@ -8,7 +8,7 @@ import {
 } from "@perdure/core/protocol";
 import { toBase64, toText } from "../../rules/bytes.ts";
 import type { DeliveredStep } from "../claims.ts";
-import { forEach, type Part, type Sql, sql, type Tx, ValueList } from "../tx.ts";
+import { forEach, type Part, type Sql, sql, strings, type Tx, ValueList } from "../tx.ts";
 
 /** The key of a history's first entry, the run's payload. */
 export const FIRST_RECORD = "init";
@@ -137,6 +137,27 @@ export const STEP_ENTRY = {
   body: "bytes",
   lease: "number",
 } as const;
+
+/** What an invocation must know of a history to append to it. */
+export interface HistoryEnd {
+  /** The position of the last entry. */
+  readonly last: number;
+  /** The key of one of the new entries that the history has at a position that the invocation knows; null for none. */
+  readonly repeated: string | null;
+}
+
+/** Reads the end of a run's history for entries with these keys. @param after the position up to which the invocation knows it */
+export async function historyEnd(
+  tx: Tx,
+  run: number,
+  { after, keys }: { readonly after: number; readonly keys: readonly string[] },
+): Promise<HistoryEnd> {
+  const end = await tx.one<HistoryEnd>(
+    sql`SELECT coalesce(max(position), 0) AS last, ${repeatedKey(run, strings(keys), after)} AS repeated
+      FROM entries WHERE run = ${run}`,
+  );
+  return end ?? { last: 0, repeated: null };
+}
 
 /** An entry with its place in its history. */
 export interface PlacedEntry extends Omit<BareEntry, "key" | "step" | "lease"> {
@@ -311,19 +332,43 @@ export interface ClaimedEntries {
 }
 
 interface ClaimedRow extends Omit<EntryRow, "body"> {
+  /** The place of its part. */
+  readonly at: number;
+  readonly position: number;
   readonly record: string;
   readonly step: string | null;
   readonly size: number;
   readonly body: Uint8Array | null;
 }
 
-/** Reads a {@link history} for a delivery. It leaves out large bodies, which the dispatcher reads when it has room for them. */
-export async function claimedEntries(tx: Tx, run: number, last: number, first = 0): Promise<ClaimedEntries> {
-  const rows = await tx.all<ClaimedRow>(
-    sql`SELECT message, call_type, record, step, length(body) AS size,
-        CASE WHEN length(body) <= ${LARGE} THEN body END AS body
-      FROM entries WHERE run = ${run} AND ${SEQ} BETWEEN ${first} AND ${last} ORDER BY position`,
+/** A part of the history of a run, by the keys of its first and its last entry. */
+export interface ClaimedPart {
+  readonly run: number;
+  readonly first: number;
+  readonly last: number;
+}
+
+/**
+ * Reads parts of histories for deliveries. It leaves out large bodies, which the dispatcher reads when it has room for them.
+ *
+ * @returns the entries of each part, by its place
+ */
+export async function claimedEntries(tx: Tx, parts: readonly ClaimedPart[]): Promise<ClaimedEntries[]> {
+  const columns = { at: "number", run: "number", first: "number", last: "number" } as const;
+  const asked = parts.map((part, at) => ({ at, ...part }));
+  const rows = await tx.allForEach<ClaimedRow>(
+    forEach(columns, asked, (row, _from, join) => {
+      return sql`SELECT ${row.at} AS at, message, call_type, record, step, position, length(body) AS size,
+          CASE WHEN length(body) <= ${LARGE} THEN body END AS body
+        FROM entries${join} WHERE entries.run = ${row.run} AND ${SEQ} BETWEEN ${row.first} AND ${row.last} ORDER BY position`;
+    }),
   );
+  const found: ClaimedRow[][] = parts.map(() => []);
+  for (const row of rows) found[row.at]?.push(row);
+  return found.map(toClaimed);
+}
+
+function toClaimed(rows: readonly ClaimedRow[]): ClaimedEntries {
   const omitted = rows.reduce((sum, { body, size }) => sum + (body ? 0 : Math.ceil(size / 3) * 4), 0);
   const entries = rows.map((row) => toEntry({ ...row, body: row.body ?? new Uint8Array() }));
   return { entries, omitted, step: stepIn(rows.at(-1)) };

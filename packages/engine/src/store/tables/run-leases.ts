@@ -1,5 +1,5 @@
 import { type ForEach, forEach, type Part, type Sql, sql, type ValueList } from "../tx.ts";
-import { lastPosition, repeatedKey, type StepRow } from "./entries.ts";
+import { type HistoryEnd, lastPosition, repeatedKey, type StepRow } from "./entries.ts";
 import { IS_LIVE } from "./runs.ts";
 
 /** An invocation that is about to append, with the lease of its delivery. */
@@ -40,15 +40,11 @@ export const HOLD = {
 type HoldParts = Readonly<Record<keyof HoldRow, Part>>;
 
 /** The run that an invocation has found under its lease. */
-export interface HeldRow {
+export interface HeldRow extends HistoryEnd {
   readonly at: number;
   readonly run: number;
   readonly inline: number;
   readonly capabilities: string | null;
-  /** The position of the run's last entry. */
-  readonly last: number;
-  /** The key of one of the new entries that the history has at a position that the invocation knows; null for none. */
-  readonly repeated: string | null;
 }
 
 const RUN = sql`run_leases.run`;
