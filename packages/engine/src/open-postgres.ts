@@ -50,7 +50,7 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
   const instance = randomUUID();
   // Heartbeats never wait behind anything: an engine without them loses its leases.
   const control = openSingle(location, "perdure control");
-  const background = openSingle(location, "perdure background");
+  const background = openSingle(location, "perdure background", true);
   const driver = new PostgresDriver(openSessions(location));
   let schema: string;
   try {
@@ -128,17 +128,18 @@ export function createPostgresStore(
 }
 
 /** A driver with one connection. */
-function openSingle(location: PostgresLocation, name: string): PostgresDriver {
-  const session = new ClientSession(location, { name });
+function openSingle(location: PostgresLocation, name: string, writes = false): PostgresDriver {
+  const session = new ClientSession(location, { name, writes });
   return new PostgresDriver({ writers: [session], readers: [session] });
 }
 
 function openSessions(location: PostgresLocation): Sessions {
+  const count = Math.max(2, location.connections - OTHER_CONNECTIONS);
+  const writers = Math.ceil(count / 2);
   const sessions = Array.from(
-    { length: Math.max(2, location.connections - OTHER_CONNECTIONS) },
-    () => new ClientSession(location, { name: "perdure" }),
+    { length: count },
+    (_, at) => new ClientSession(location, { name: "perdure", writes: at < writers }),
   );
-  const writers = Math.ceil(sessions.length / 2);
   const limits = Object.entries(SESSION_LIMITS).map(([name, value]) => `SET LOCAL ${name} = ${value}`);
   return {
     writers: sessions.slice(0, writers),
