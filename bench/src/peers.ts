@@ -25,6 +25,7 @@ interface Peer {
 
 const PEERS: readonly Peer[] = [
   { name: "the floor", file: "floor.ts" },
+  { name: "the floor by fetch", file: "floor.ts", args: ["fetch"] },
   { name: "Restate", file: "restate.ts", throughput: { atLeast: 3 }, latency: { atMost: 0.5 } },
   { name: "@upstash/workflow on Perdure's engine", file: "upstash.ts" },
   {
@@ -44,6 +45,7 @@ const ONE = { runs: 1, steps: 10, times: 20 };
 /** Said in the results beside the figures. */
 export const SETTINGS: readonly string[] = [
   "The floor: the same requests, signatures, rows and flushes between two processes of Node, without an engine and a runtime",
+  "The floor by fetch: the same, with Request and Response on both sides and tokens that the Web Crypto API checks, as an endpoint for every platform does it",
   "Perdure: engine and endpoint in a process each, SQLite file with a flush at each commit, all settings as they come",
   "Restate 1.7.12 (npm): server with its default configuration in a temporary folder, SDK 1.17.2",
   "openworkflow 0.10.1 (npm): SQLite file, one worker",

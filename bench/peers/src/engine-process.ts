@@ -1,11 +1,10 @@
-// An engine of Perdure, on the PostgreSQL database that its argument names, else on a SQLite file. Tells its parent process its environment first, and then when as many runs as expected have ended.
+// An engine of Perdure behind the server of `perdure start`, on the PostgreSQL database that its argument names, else on a
+// SQLite file. Tells its parent process its environment first, and then when as many runs as expected have ended.
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { toNode } from "@perdure/adapters/node";
 import { createEngine, type EngineEvent, openPostgres } from "@perdure/engine";
+import { listen } from "../../../packages/engine/src/cli/listen.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "perdure-bench-"));
 const token = btoa(JSON.stringify({ UserID: "bench", Password: "bench-0123456789abcdef" }));
@@ -14,11 +13,13 @@ let missing = 0;
 const [databaseUrl] = process.argv.slice(2);
 const store = databaseUrl ? await openPostgres(databaseUrl) : join(folder, "engine.db");
 const engine = createEngine({ store, token, signingKeys, onEvent });
-const server = createServer(toNode((request) => engine.fetch(request))).listen(0, "127.0.0.1");
-await new Promise((resolve) => server.once("listening", resolve));
+const { port } = await listen((request, bindings) => engine.fetch(request, bindings), {
+  host: "127.0.0.1",
+  port: 0,
+});
 engine.start();
 process.send?.({
-  QSTASH_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+  QSTASH_URL: `http://127.0.0.1:${port}`,
   QSTASH_TOKEN: token,
   QSTASH_CURRENT_SIGNING_KEY: signingKeys.current,
   QSTASH_NEXT_SIGNING_KEY: signingKeys.next,
@@ -36,8 +37,6 @@ process.on("message", async (message: { readonly expect?: number; readonly stop?
     process.send?.("expecting");
   }
   if (!message.stop) return;
-  server.closeAllConnections();
-  server.close();
   await engine.stop();
   rmSync(folder, { recursive: true });
   process.exit(0);

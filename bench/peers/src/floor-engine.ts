@@ -1,13 +1,15 @@
-// The floor's engine: the requests, signatures, rows and flushes of runs, without anything that an engine does beside them. Tells its parent process its URL first, and then when as many runs as expected have ended.
-import { createHmac, randomUUID } from "node:crypto";
+// The floor's engine: the requests, signatures, rows and flushes of runs, without anything that an engine does
+// beside them. Tells its parent process its URL first, and then when as many runs as expected have ended.
+import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
-import { Agent, createServer, type IncomingMessage, request } from "node:http";
-import type { AddressInfo } from "node:net";
+import { Agent, type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { buffer } from "node:stream/consumers";
+import { listen, wireOf } from "./floor-wire.ts";
 
+const wire = wireOf(process.argv[2]);
 const folder = mkdtempSync(join(tmpdir(), "floor-bench-"));
 const db = new DatabaseSync(join(folder, "floor.db"));
 db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
@@ -47,7 +49,7 @@ interface Started {
 
 async function deliver({ run, url, payload }: Started): Promise<void> {
   const body = JSON.stringify({ run, payload });
-  const headers = { signature: createHmac("sha256", "key").update(body).digest("hex") };
+  const headers = wire.sign(url, body);
   const sent = request(url, { method: "POST", agent, headers });
   const answered = new Promise<IncomingMessage>((resolve) => sent.once("response", resolve));
   sent.end(body);
@@ -84,12 +86,12 @@ function append(appends: readonly Append[]): Promise<number[]> {
   );
 }
 
-const server = createServer(async (incoming, outgoing) => {
-  const body = JSON.parse(String(await buffer(incoming)));
-  outgoing.end(JSON.stringify(await (incoming.url === "/append" ? append(body) : start(body))));
-}).listen(0, "127.0.0.1", () => {
-  process.send?.(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-});
+const answer = async (path: string, body: string): Promise<unknown> => {
+  const value = JSON.parse(body);
+  return path === "/append" ? append(value) : start(value);
+};
+
+process.send?.(await listen(wire.toListener(answer, false)));
 
 process.on("message", (message: { readonly expect?: number; readonly stop?: true }) => {
   if (message.expect !== undefined) {

@@ -1,17 +1,19 @@
-// The floor: the same requests between two processes, with node:http and fetch, the same checks of signatures, and the same
-// rows with a flush at each commit, but no engine and no runtime. It can't retry, replay or recover anything.
+// The floor: the same requests between two processes, the same checks of signatures, and the same rows with a flush at each
+// commit, but no engine and no runtime. It can't retry, replay or recover anything. Its argument names the wire.
 import { fork } from "node:child_process";
-import { createHmac } from "node:crypto";
 import { once } from "node:events";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { buffer } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { contend } from "./contender.ts";
+import { listen, wireOf } from "./floor-wire.ts";
 
-const engine = fork(fileURLToPath(new URL("./floor-engine.ts", import.meta.url)), {
-  stdio: ["ignore", "inherit", "inherit", "ipc"],
-});
+const [wire] = process.argv.slice(2);
+const engine = fork(
+  fileURLToPath(new URL("./floor-engine.ts", import.meta.url)),
+  wire === undefined ? [] : [wire],
+  {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  },
+);
 const [engineUrl] = (await once(engine, "message")) as [string];
 
 async function post(path: string, value: unknown): Promise<unknown> {
@@ -45,21 +47,15 @@ async function send(): Promise<void> {
   sending--;
 }
 
-const server = createServer(async (incoming, outgoing) => {
-  const body = await buffer(incoming);
-  const signature = createHmac("sha256", "key").update(body).digest("hex");
-  if (signature !== incoming.headers.signature) throw new Error("The signature is wrong.");
-  const { run, payload: steps } = JSON.parse(String(body)) as {
-    readonly run: number;
-    readonly payload: number;
-  };
+async function run(_path: string, body: string): Promise<{ readonly position: number }> {
+  const { run, payload: steps } = JSON.parse(body) as { readonly run: number; readonly payload: number };
   let position = 2;
   for (let step = 0; step < steps; step++)
     await append({ run, position: position++, record: { name: `step ${step}`, out: step } });
-  outgoing.end(JSON.stringify({ position }));
-}).listen(0, "127.0.0.1");
-await once(server, "listening");
-const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  return { position };
+}
+
+const url = await listen(wireOf(wire).toListener(run, true));
 
 await contend(
   async (runs, steps) => {

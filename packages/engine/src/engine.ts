@@ -167,6 +167,8 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     start() {
       watchers.start();
       dispatcher.start();
+      const during = "comparing the signing keys with those of other engines";
+      keys.announce().catch((error: unknown) => watchers.emit({ type: "fault", during, error }));
     },
     idle: () => dispatcher.idle(),
     async stop({ deadline = 5000 } = {}) {

@@ -24,6 +24,9 @@ export interface PostgresStore extends Store {
   readonly commits: number;
 }
 
+const OTHER_KEYS =
+  "Another engine of this database has other signing keys: an endpoint refuses the deliveries of one of the two. Give all engines the same keys.";
+
 /** Three of an engine's connections are for heartbeats and notifications, for work in the background, and to listen. */
 const OTHER_CONNECTIONS = 3;
 
@@ -47,7 +50,7 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
   const instance = randomUUID();
   // Heartbeats never wait behind anything: an engine without them loses its leases.
   const control = openSingle(location, "perdure control");
-  const background = openSingle(location, "perdure background");
+  const background = openSingle(location, "perdure background", true);
   const driver = new PostgresDriver(openSessions(location));
   let schema: string;
   try {
@@ -89,6 +92,9 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
     clock,
     useClock: (other) => (now = other),
     onRunsChanged: (listener) => (onRuns = listener),
+    async announceKeys(digests) {
+      if (await instances.announceKeys(digests)) (settings.warn ?? console.warn)(OTHER_KEYS);
+    },
     // Beside the transactions of runs, whose locks would be held meanwhile.
     ...bindAll(INDEXING, { driver: background, owner: instance, excerptBytes: 0 }),
     sweep: async (...args) =>
@@ -122,17 +128,18 @@ export function createPostgresStore(
 }
 
 /** A driver with one connection. */
-function openSingle(location: PostgresLocation, name: string): PostgresDriver {
-  const session = new ClientSession(location, { name });
+function openSingle(location: PostgresLocation, name: string, writes = false): PostgresDriver {
+  const session = new ClientSession(location, { name, writes });
   return new PostgresDriver({ writers: [session], readers: [session] });
 }
 
 function openSessions(location: PostgresLocation): Sessions {
+  const count = Math.max(2, location.connections - OTHER_CONNECTIONS);
+  const writers = Math.ceil(count / 2);
   const sessions = Array.from(
-    { length: Math.max(2, location.connections - OTHER_CONNECTIONS) },
-    () => new ClientSession(location, { name: "perdure" }),
+    { length: count },
+    (_, at) => new ClientSession(location, { name: "perdure", writes: at < writers }),
   );
-  const writers = Math.ceil(sessions.length / 2);
   const limits = Object.entries(SESSION_LIMITS).map(([name, value]) => `SET LOCAL ${name} = ${value}`);
   return {
     writers: sessions.slice(0, writers),

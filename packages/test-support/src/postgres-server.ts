@@ -28,6 +28,13 @@ export interface PostgresServerOptions {
 const USER = "postgres";
 const PASSWORD = "for tests only";
 
+// The package would end the process with 0 once nothing is left to do: failed tests would look like passed ones.
+process.prependListener("beforeExit", (code) =>
+  process.once("exit", () => {
+    process.exitCode = code;
+  }),
+);
+
 /** Without a wait for the disk. */
 const FAST = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
 

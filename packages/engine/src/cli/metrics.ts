@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Store } from "../commands/store.ts";
+import { within } from "../delivery/within.ts";
 import type { EngineEvent } from "../rules/event.ts";
 import type { StateCount } from "../store/maintenance.ts";
 import { measured } from "./measured.ts";
@@ -127,6 +128,9 @@ function createStateCounters(registers: Registry[]): Meters["states"] {
   };
 }
 
+/** Milliseconds after which the metrics are rendered without the numbers that the store doesn't give. */
+const BACKLOG_WITHIN = 2000;
+
 type Depths = Awaited<ReturnType<Store["backlog"]>>;
 
 /** @returns a function that updates the gauges */
@@ -147,11 +151,23 @@ function createQueueGauges(
     labelNames: ["user"],
     registers,
   });
-  return () =>
-    read((user, { due, waiting, held, deadLetters }) => {
+  return async () => {
+    const reading = read((user, { due, waiting, held, deadLetters }) => {
       for (const [state, count] of Object.entries({ due, waiting, held })) queue.set({ user, state }, count);
       letters.set({ user }, deadLetters);
     });
+    // The counters, faults of the store among them, are wanted most while it doesn't answer. Its old numbers would mislead.
+    const isRead = await within(
+      reading.then(
+        () => true,
+        () => false,
+      ),
+      BACKLOG_WITHIN,
+    );
+    if (isRead) return;
+    queue.reset();
+    letters.reset();
+  };
 }
 
 function count({ states }: Meters, counts: readonly StateCount[], user: string): void {

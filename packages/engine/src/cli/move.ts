@@ -1,6 +1,7 @@
 import { moveDatabase } from "../move-database.ts";
 import type { MoveProgress } from "../store/move/copy.ts";
 import { isPostgresUrl, withoutPassword } from "../store/postgres/location.ts";
+import { refuseUrl } from "../store/sqlite/file.ts";
 import { StoreUnavailable } from "../store/unavailable.ts";
 import { giveUp } from "./listen.ts";
 import { type Env, SETTINGS } from "./settings.ts";
@@ -37,8 +38,11 @@ function endsOf({ from, to }: MoveFlags, env: Env): { readonly from: string; rea
   );
 }
 
+/** @throws StoreUnavailable for a URL of another kind of database */
 function shown(database: string): string {
-  return isPostgresUrl(database) ? withoutPassword(database) : database;
+  if (isPostgresUrl(database)) return withoutPassword(database);
+  refuseUrl(database);
+  return database;
 }
 
 function report({ doing, table, rows, done }: MoveProgress): void {

@@ -1,5 +1,6 @@
 import { HEADER } from "@perdure/core/protocol";
 import type { Store } from "../commands/store.ts";
+import { within } from "../delivery/within.ts";
 import { createLock, tokenOf } from "../http/auth.ts";
 import { pathOf } from "../http/path.ts";
 import type { Bindings } from "../http/service.ts";
@@ -78,6 +79,9 @@ function isOfWork(request: Request, bindings: Bindings): boolean {
 /** Milliseconds for which a result stays valid: any client may ask, and each check writes to the disk. */
 const READY_FOR = 1000;
 
+/** Milliseconds after which a check without a result counts as failed: a frozen server or disk answers much later, or never. */
+const READY_WITHIN = 1000;
+
 interface Readiness {
   /** Checks that the engine can write to all stores. The answer needs no token, so it hides the reason of a failure. */
   ask(): Promise<boolean>;
@@ -85,22 +89,36 @@ interface Readiness {
   forget(): void;
 }
 
+/** A check of all stores. */
+interface Check {
+  readonly ready: Promise<boolean>;
+  /** When its result becomes too old, by `performance.now()`. Undefined while it is in progress. */
+  until?: number;
+}
+
 function createReadiness(stores: readonly Store[]): Readiness {
-  let latest: { readonly at: number; readonly ready: Promise<boolean> } | undefined;
-  return {
-    ask() {
-      const now = performance.now();
-      if (latest && now - latest.at < READY_FOR) return latest.ready;
-      const probes = Promise.all(stores.map((store) => store.probe()));
-      const ready = probes.then(
+  let latest: Check | undefined;
+  const check = (): Check => {
+    const probes = Promise.all(stores.map((store) => store.probe()));
+    const begun: Check = {
+      ready: probes.then(
         () => true,
         () => false,
-      );
-      latest = { at: now, ready };
-      return ready;
+      ),
+    };
+    void begun.ready.then(() => {
+      begun.until = performance.now() + READY_FOR;
+    });
+    return begun;
+  };
+  return {
+    async ask() {
+      // One check at a time: each takes a connection, which a frozen server doesn't give back.
+      if (!latest || (latest.until !== undefined && latest.until <= performance.now())) latest = check();
+      return (await within(latest.ready, READY_WITHIN)) ?? false;
     },
     forget() {
-      latest = undefined;
+      if (latest?.until !== undefined) latest = undefined;
     },
   };
 }

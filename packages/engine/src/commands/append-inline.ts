@@ -3,11 +3,11 @@ import type { AppendInline } from "../rules/inline-append.ts";
 import type { Run, RunState } from "../rules/run.ts";
 import type { InProgress, RunLease } from "../rules/run-lease.ts";
 import * as inOrder from "../store/in-order.ts";
-import { repeatedKey } from "../store/tables/entries.ts";
-import { IS_LIVE, runOf } from "../store/tables/runs.ts";
-import { forEach, sql, strings, type Tx } from "../store/tx.ts";
+import { type HeldRow, type HoldRow, holdRuns } from "../store/tables/run-leases.ts";
+import { runOf } from "../store/tables/runs.ts";
+import { sql, strings, type Tx } from "../store/tx.ts";
 import { noteInline } from "./hold-run.ts";
-import { type HeldRun, type InlineAddition, insertInline, lockWithChildren } from "./insert-inline.ts";
+import { type InlineAddition, insertInline, lockWithChildren } from "./insert-inline.ts";
 import { recordEndpoint } from "./record-endpoint.ts";
 
 /**
@@ -55,38 +55,20 @@ async function appendRound(tx: Tx, appends: readonly AppendInline[]): Promise<In
 
 /**
  * Checks for each append whether its invocation still has the right to append, in the statement that writes which steps are under
- * way. A delivery may arrive twice; the lease belongs to the first of its invocations that appends. Repeating an append
- * changes nothing, and gets the same answer.
+ * way. Repeating an append changes nothing, and gets the same answer.
  *
  * @returns the runs of the appends that may go on, by the places of the appends, in their order
  */
 async function hold(tx: Tx, appends: readonly AppendInline[]): Promise<Map<number, HeldRow>> {
-  const rows = await tx.allForEach<HeldRow>(
-    forEach(APPEND, appends.map(toRow), (row, from) => {
-      return sql`UPDATE run_leases SET in_progress = ${row.steps}, invocation = ${row.name}${from}
-        WHERE run_leases.run = (SELECT key FROM runs WHERE id = ${row.id} AND created_at = ${row.created} AND ${IS_LIVE})
-          AND run_leases.number = ${row.lease} AND holder IS NOT NULL AND coalesce(invocation, ${row.name}) = ${row.name}
-        RETURNING ${row.at} AS at, run, (SELECT inline FROM runs WHERE key = run_leases.run) AS inline,
-          (SELECT capabilities FROM runs WHERE key = run_leases.run) AS capabilities,
-          (SELECT max(position) FROM entries WHERE run = run_leases.run) AS last,
-          ${repeatedKey(sql`run_leases.run`, row.keys, row.after)} AS repeated`;
-    }),
-  );
+  const rows = await tx.allForEach<HeldRow>(holdRuns(appends.map(toHoldRow)));
   return new Map(rows.toSorted((one, other) => one.at - other.at).map((row) => [row.at, row]));
 }
 
-const APPEND = {
-  at: "number",
-  id: "string",
-  created: "number",
-  lease: "number",
-  name: "string",
-  steps: "string",
-  after: "number",
-  keys: "strings",
-} as const;
-
-function toRow({ lease, invocation, underWay, after, entries }: AppendInline, at: number) {
+/** @param at the place of the append */
+export function toHoldRow(
+  { lease, invocation, underWay, after, entries }: AppendInline,
+  at: number,
+): HoldRow {
   const inProgress: InProgress = { lease: lease.number, steps: underWay };
   return {
     at,
@@ -109,15 +91,6 @@ async function toAddition(
   if (capabilities !== undefined && capabilities !== known)
     await recordEndpoint(tx, await whole(), { capabilities, identified: undefined });
   return { run: { key, id: runId, lease: number, last, repeated, whole }, records };
-}
-
-/** The run that an append has found under its lease. */
-interface HeldRow extends Pick<HeldRun, "last" | "repeated"> {
-  /** The place of the append. */
-  readonly at: number;
-  readonly run: number;
-  readonly inline: number;
-  readonly capabilities: string | null;
 }
 
 async function refusal(tx: Tx, { runId, createdAt }: RunLease): Promise<InlineAnswer> {

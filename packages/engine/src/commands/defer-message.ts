@@ -1,18 +1,24 @@
 import type { DestinationOrder } from "../store/claim-order.ts";
 import { holdBackOn, letGoOn } from "../store/tables/due.ts";
-import { SKIP_LOCKED, sql, strings, type Tx } from "../store/tx.ts";
+import { forEach, SKIP_LOCKED, sql, strings, type Tx } from "../store/tx.ts";
 
-/** The reason why a message is held back. */
+/** A message that is held back, and the destination that has no room for it. */
 export interface Deferral {
+  readonly message: number;
   readonly destination: string;
-  /** The engine that lets the message go when the destination has room: its own limits have held it back. */
-  readonly owner: string;
 }
 
-/** Holds a message back until its destination has room. It keeps its places in its queue and its flow control key. */
-export async function deferMessage(tx: Tx, seq: number, { destination, owner }: Deferral): Promise<void> {
-  tx.send(
-    sql`UPDATE due SET ${holdBackOn("defer")}, destination = ${destination}, owner = ${owner} WHERE message = ${seq}`,
+/**
+ * Holds messages back until their destinations have room. They keep their places in their queues and their flow control keys.
+ *
+ * @param owner the engine that lets them go when a destination has room: its own limits have held them back
+ */
+export function deferMessages(tx: Tx, deferrals: readonly Deferral[], owner: string): void {
+  tx.sendForEach(
+    forEach({ message: "number", destination: "string" }, deferrals, (row, from) => {
+      return sql`UPDATE due SET ${holdBackOn("defer")}, destination = ${row.destination}, owner = ${owner}${from}
+        WHERE due.message = ${row.message}`;
+    }),
   );
 }
 

@@ -53,9 +53,13 @@ export async function finishRun(tx: Tx, run: Run, end: RunOutcome): Promise<stri
   // Before the locks of flow control keys. A run is locked before the run that invoked it.
   if (run.invoker) await tx.lock("run", run.invoker.runId);
   await setState(tx, run, end);
-  await withdrawDeliveries(tx, run.key, end);
-  tx.send(sql`UPDATE waiters SET open = 0 WHERE run = ${run.key} AND ${PENDING.wait}`);
-  if (end.state !== "RUN_FAILED") await deleteEarlyEvents(tx, run.key);
+  const left = await leftOf(tx, run.key);
+  if (left.deliveries) await withdrawDeliveries(tx, run.key, end);
+  if (left.waits) tx.send(sql`UPDATE waiters SET open = 0 WHERE run = ${run.key} AND ${PENDING.wait}`);
+  if (end.state !== "RUN_FAILED") {
+    if (left.events) tx.send(sql`DELETE FROM events WHERE run = ${run.key}`);
+    if (left.webhooks) tx.send(sql`DELETE FROM webhooks WHERE run = ${run.key}`);
+  }
   await recordInInvoker(tx, run, end);
   switch (end.state) {
     case "RUN_SUCCESS":
@@ -81,9 +85,21 @@ async function setState(tx: Tx, { key, id, createdAt }: Run, { state, response }
     tx.record({ type: "run.completed", runId: id, ms, result: excerptOf(response) });
 }
 
-async function deleteEarlyEvents(tx: Tx, run: number): Promise<void> {
-  tx.send(sql`DELETE FROM events WHERE run = ${run}`);
-  tx.send(sql`DELETE FROM webhooks WHERE run = ${run}`);
+/** Whether a run has rows of these kinds, 0 or 1. Most runs end with none. */
+interface Left {
+  readonly deliveries: number;
+  readonly waits: number;
+  readonly events: number;
+  readonly webhooks: number;
+}
+
+async function leftOf(tx: Tx, run: number): Promise<Left> {
+  return (await tx.one<Left>(
+    sql`SELECT CAST(EXISTS (SELECT 1 FROM due WHERE run = ${run} AND ${PENDING.delivery}) AS integer) AS deliveries,
+      CAST(EXISTS (SELECT 1 FROM waiters WHERE run = ${run} AND ${PENDING.wait}) AS integer) AS waits,
+      CAST(EXISTS (SELECT 1 FROM events WHERE run = ${run}) AS integer) AS events,
+      CAST(EXISTS (SELECT 1 FROM webhooks WHERE run = ${run}) AS integer) AS webhooks`,
+  )) as Left;
 }
 
 /** Calls are logged one by one; the run's log shows its other deliveries. */
@@ -94,7 +110,6 @@ async function withdrawDeliveries(tx: Tx, run: number, end: RunOutcome): Promise
   const keys = await tx.all<{ flow_key: string | null }>(
     sql`SELECT DISTINCT flow_key FROM due WHERE ${ofRun}`,
   );
-  if (keys.length === 0) return;
   // Before the rows of `due` that this deletes: a message's end, which has the key's lock, may change them.
   await lockAll(tx, { flow: keys.map(({ flow_key }) => flow_key) });
   const calls = await logStates(tx, "CANCELLED", sql`${ofRun} AND kind = ${CALL}`);

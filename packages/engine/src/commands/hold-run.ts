@@ -2,8 +2,9 @@ import type { MessageKind } from "../rules/message.ts";
 import { STATUS } from "../rules/message-status.ts";
 import type { Run, RunState } from "../rules/run.ts";
 import { formatLease, inProgressUnder } from "../rules/run-lease.ts";
-import { FIRST_RECORD, type LastEntry } from "../store/tables/entries.ts";
+import { FIRST_RECORD } from "../store/tables/entries.ts";
 import type { MessageRow } from "../store/tables/rows.ts";
+import type { RunWithEnd } from "../store/tables/runs.ts";
 import { forEach, sql, type Tx } from "../store/tx.ts";
 
 const STEP: MessageKind = "step";
@@ -15,16 +16,18 @@ export type Offer =
   /** The delivery carries the history up to its own entry, as in engines without inline execution. */
   | { readonly kind: "plain" }
   /** The delivery carries the whole history and the right to append. */
-  | { readonly kind: "lease"; readonly token: string; readonly entry: number };
+  | { readonly kind: "lease"; readonly token: string; readonly entry: number; readonly row: OfferRow };
 
-/** A run with the last entry of its history. */
-export interface OfferedRun {
-  readonly run: Run;
-  readonly last: LastEntry | undefined;
+/** The row of `run_leases` of an offer. */
+export interface OfferRow {
+  readonly run: number;
+  readonly number: number;
+  readonly holder: number;
+  readonly steps: string;
 }
 
 /**
- * Offers the right to append to a delivery that is being claimed, and takes it from all that had it before.
+ * Offers the right to append to a delivery that is being claimed. {@link sendOffers} takes it from all that had it before.
  *
  * A run whose endpoint hasn't taken the right yet is offered it only where the whole history is what the delivery carries
  * anyway, and, after the first delivery, only where the endpoint is known to be one of Perdure's: other SDKs rely on
@@ -33,28 +36,40 @@ export interface OfferedRun {
  * A run with a flow-control key isn't offered it: the key limits deliveries, and so it limits the run's steps only where
  * each step has a delivery of its own.
  */
-export function offerLease(tx: Tx, { seq, entry }: MessageRow, { run, last }: OfferedRun): Offer {
+export function offerLease(tx: Tx, { seq, entry }: MessageRow, { run, last }: RunWithEnd): Offer {
   if (run.inline && run.holder !== undefined && run.holder !== seq) return { kind: "held" };
   if (run.awaitingConfiguration || run.config.flow) return { kind: "plain" };
   if (!last) return { kind: "plain" };
   const known = run.capabilities !== undefined || last.record === FIRST_RECORD;
   if (!run.inline && !(known && last.seq === entry)) return { kind: "plain" };
   const number = run.leaseNumber + 1;
-  const inProgress = inProgressUnder(number, run.inProgress);
-  tx.send(
-    sql`INSERT INTO run_leases (run, number, holder, in_progress)
-      VALUES (${run.key}, ${number}, ${seq}, ${JSON.stringify(inProgress)})
-      ON CONFLICT (run) DO UPDATE SET number = excluded.number, holder = excluded.holder, invocation = NULL,
-        in_progress = excluded.in_progress`,
-  );
-  if (last.seq !== entry) tx.send(sql`UPDATE messages SET entry = ${last.seq} WHERE seq = ${seq}`);
   // The last invocation hasn't said how it ended.
   if (run.inline && run.inProgress) tx.count({ of: "inline", state: "takeovers", count: 1 });
   return {
     kind: "lease",
     token: formatLease({ runId: run.id, createdAt: run.createdAt, number }),
     entry: last.seq,
+    row: {
+      run: run.key,
+      number,
+      holder: seq,
+      steps: JSON.stringify(inProgressUnder(number, run.inProgress)),
+    },
   };
+}
+
+/** Stores offers. The deliveries carry the whole histories. */
+export function sendOffers(tx: Tx, offers: readonly Extract<Offer, { kind: "lease" }>[]): void {
+  const leases = offers.map(({ row }) => row);
+  tx.sendForEach(
+    forEach({ run: "number", number: "number", holder: "number", steps: "string" }, leases, (row, from) => {
+      // With the condition, the conflict's ON can't be that of a join.
+      return sql`INSERT INTO run_leases (run, number, holder, in_progress)
+        SELECT ${row.run}, ${row.number}, ${row.holder}, ${row.steps}${from} WHERE true
+        ON CONFLICT (run) DO UPDATE SET number = excluded.number, holder = excluded.holder, invocation = NULL,
+          in_progress = excluded.in_progress`;
+    }),
+  );
 }
 
 /** The state in which an invocation leaves its run. */

@@ -2,7 +2,7 @@ import { toText } from "../rules/bytes.ts";
 import { isLive, type RunConfig, type RunState } from "../rules/run.ts";
 import { MAX_SEARCHED, searchedRecord, searchedText, wordsOf } from "../rules/search.ts";
 import { FIRST_RECORD } from "../store/tables/entries.ts";
-import { numbers, SearchedWords, sql, strings, type Tx } from "../store/tx.ts";
+import { forEach, numbers, SearchedWords, sql, strings, type Tx } from "../store/tx.ts";
 
 /** Places of texts that belong to one run. */
 const PLACES = 2 ** 20;
@@ -53,17 +53,62 @@ export async function indexRuns(tx: Tx, ids: readonly string[]): Promise<string[
       WHERE runs.id IN (${strings(ids.filter((id) => !left.has(id)))})`,
   );
   let room = MAX_ENTRIES;
+  const additions: Additions = { texts: [], runs: [] };
   for (const row of rows) {
     if (row.ended === 1 && row.created_at === row.indexed_created_at && !isLive(row)) continue;
-    if (room > 0) room -= await indexRun(tx, row, room);
+    if (room > 0) room -= await indexRun(tx, row, { room, additions });
     // It isn't known whether all of it is indexed.
     if (room <= 0) left.add(row.id);
   }
+  sendAdditions(tx, additions);
   return [...left];
 }
 
+/** The rows that one call adds to the index. */
+interface Additions {
+  readonly texts: { readonly rowid: number; readonly words: SearchedWords }[];
+  readonly runs: IndexedRow[];
+}
+
+/** How far the index has a run from now on. */
+interface IndexedRow extends Progress {
+  readonly run: number;
+  readonly created: number;
+  readonly ended: number;
+}
+
+function sendAdditions(tx: Tx, { texts, runs }: Additions): void {
+  tx.sendForEach(
+    forEach({ rowid: "number", words: "words" }, texts, (row, from) => {
+      return sql`INSERT INTO search_texts (rowid, words) SELECT ${row.rowid}, ${row.words}${from}`;
+    }),
+  );
+  tx.sendForEach(
+    forEach(INDEXED, runs, (row, from) => {
+      // With the condition, the conflict's ON can't be that of a join.
+      return sql`INSERT INTO search_runs (run, created_at, position, size, ended, own)
+        SELECT ${row.run}, ${row.created}, ${row.position}, ${row.size}, ${row.ended}, ${row.own}${from} WHERE true
+        ON CONFLICT (run) DO UPDATE SET created_at = excluded.created_at, position = excluded.position,
+          size = excluded.size, ended = excluded.ended, own = excluded.own`;
+    }),
+  );
+}
+
+const INDEXED = {
+  run: "number",
+  created: "number",
+  position: "number",
+  size: "number",
+  ended: "number",
+  own: "string",
+} as const;
+
 /** @returns the number of entries that it has looked at */
-async function indexRun(tx: Tx, row: Row, room: number): Promise<number> {
+async function indexRun(
+  tx: Tx,
+  row: Row,
+  { room, additions }: { readonly room: number; readonly additions: Additions },
+): Promise<number> {
   const known = await progressOf(tx, row);
   const hidden = (JSON.parse(row.config) as RunConfig).redact?.body === true;
   const entries = await tx.all<EntryRow>(
@@ -75,17 +120,12 @@ async function indexRun(tx: Tx, row: Row, room: number): Promise<number> {
     position = entry.position;
     if (size >= MAX_RUN_SIZE) continue;
     const words = wordsOf(textOf(entry, hidden));
-    size += insertText(tx, row.key * PLACES + position, words);
+    size += addText(additions, row.key * PLACES + position, words);
   }
-  const own = await indexOwn(tx, row, { hidden, known: known.own });
+  const own = await indexOwn(tx, row, { hidden, known: known.own, additions });
   const ended = !isLive(row) && entries.length < room ? 1 : 0;
   if (entries.length > 0 || own !== known.own || ended === 1) {
-    tx.send(
-      sql`INSERT INTO search_runs (run, created_at, position, size, ended, own)
-        VALUES (${row.key}, ${row.created_at}, ${position}, ${size}, ${ended}, ${own})
-        ON CONFLICT (run) DO UPDATE SET created_at = excluded.created_at, position = excluded.position,
-          size = excluded.size, ended = excluded.ended, own = excluded.own`,
-    );
+    additions.runs.push({ run: row.key, created: row.created_at, position, size, ended, own });
   }
   return entries.length;
 }
@@ -115,11 +155,19 @@ function textOf({ record, step, body }: EntryRow, hidden: boolean): string {
   return record === FIRST_RECORD ? searchedText(toText(body)) : `${name} ${searchedRecord(toText(body))}`;
 }
 
-/** Stores the words of a text. @returns their size, in characters */
-function insertText(tx: Tx, rowid: number, words: readonly string[]): number {
+/** Adds the words of a text. @returns their size, in characters */
+function addText({ texts }: Additions, rowid: number, words: readonly string[]): number {
   if (words.length === 0) return 0;
-  tx.send(sql`INSERT INTO search_texts (rowid, words) VALUES (${rowid}, ${new SearchedWords(words)})`);
+  texts.push({ rowid, words: new SearchedWords(words) });
   return words.reduce((sum, word) => sum + word.length + 1, 0);
+}
+
+interface OwnText {
+  /** Whether the run's texts aren't searched. */
+  readonly hidden: boolean;
+  /** The version that the index has. */
+  readonly known: string;
+  readonly additions: Additions;
 }
 
 /**
@@ -127,11 +175,7 @@ function insertText(tx: Tx, rowid: number, words: readonly string[]): number {
  *
  * @returns the version of this text
  */
-async function indexOwn(
-  tx: Tx,
-  row: Row,
-  { hidden, known }: { readonly hidden: boolean; readonly known: string },
-): Promise<string> {
+async function indexOwn(tx: Tx, row: Row, { hidden, known, additions }: OwnText): Promise<string> {
   const failures = await tx.all<FailureRow>(
     sql`SELECT error, substr(failures.body, 1, ${MAX_SEARCHED}) AS body FROM failures JOIN messages ON messages.seq = failures.message
       WHERE messages.run = ${row.key} ORDER BY failures.at DESC, failures.message, failures.retried LIMIT ${MAX_FAILURES}`,
@@ -151,7 +195,7 @@ async function indexOwn(
   const text = [row.id, ...labels, result, ...errors].join(" ").slice(0, 2 * MAX_SEARCHED);
   const rowid = row.key * PLACES;
   if (known !== "") tx.send(sql`DELETE FROM search_texts WHERE rowid = ${rowid}`);
-  insertText(tx, rowid, wordsOf(text));
+  addText(additions, rowid, wordsOf(text));
   return version;
 }
 

@@ -1,4 +1,4 @@
-import { type AttemptEntry, type InlineNews, newMessageId } from "@perdure/core/protocol";
+import { type AttemptEntry, type InlineNews, newMessageId, type StepRecord } from "@perdure/core/protocol";
 import { toBytes } from "../rules/bytes.ts";
 import { EngineError, invalid } from "../rules/engine-error.ts";
 import { excerptOf } from "../rules/event.ts";
@@ -11,9 +11,11 @@ import { decideAttempt, readAttempt } from "../rules/step-attempt.ts";
 import * as inOrder from "../store/in-order.ts";
 import {
   entriesAfter,
+  type HistoryEnd,
   insertBareEntry,
   type NewEntry,
   type PlacedEntry,
+  type StepEntry,
   sendEntries,
   toEntry,
 } from "../store/tables/entries.ts";
@@ -29,15 +31,11 @@ export interface InlineEntries {
 }
 
 /** The run that an invocation holds. */
-export interface HeldRun {
+export interface HeldRun extends HistoryEnd {
   readonly key: number;
   readonly id: string;
   /** The number of the lease under which the invocation holds it. */
   readonly lease: number;
-  /** The position of the run's last entry. */
-  readonly last: number;
-  /** The key of one of the new entries that the history has at a position that the invocation knows; `null` for none. */
-  readonly repeated: string | null;
   /** Reads the rest of the run, which results don't need. */
   readonly whole: () => Promise<Run>;
 }
@@ -148,7 +146,8 @@ function isThere({ id }: HeldRun, key: string): EngineError {
   );
 }
 
-function toBare({ lease }: HeldRun, { entry, body }: Stored): Omit<NewEntry, "run" | "position"> {
+/** The entry of a record, without its place. */
+export function toBare({ lease }: Pick<HeldRun, "lease">, { entry, body }: Stored): StepEntry {
   const { key, kind } = entry;
   return {
     key,
@@ -169,24 +168,19 @@ async function act(tx: Tx, run: HeldRun, { entry, body }: Stored): Promise<void>
       return;
     case "attempt":
       return recordAttempt(tx, run.id, readAttempt(body));
-    case "result": {
-      const { stepName: step, stepType, out, startedAt, durationMs } = entry.record;
+    case "result":
       await openWebhook(tx, run.key, entry.record);
-      tx.count({ of: "inline", state: "steps", count: 1 });
-      tx.record({
-        type: "step.recorded",
-        runId: run.id,
-        step,
-        stepType,
-        result: excerptOf(out),
-        startedAt,
-        durationMs,
-      });
-      return;
-    }
+      return recordResult(tx, run.id, entry.record);
     default:
       return entry satisfies never;
   }
+}
+
+/** Tells the engine's observers of a result. */
+export function recordResult(tx: Pick<Tx, "record" | "count">, runId: string, record: StepRecord): void {
+  const { stepName: step, stepType, out, startedAt, durationMs } = record;
+  tx.count({ of: "inline", state: "steps", count: 1 });
+  tx.record({ type: "step.recorded", runId, step, stepType, result: excerptOf(out), startedAt, durationMs });
 }
 
 /** Tells the engine's observers of a failed attempt. */

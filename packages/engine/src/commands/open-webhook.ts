@@ -10,6 +10,11 @@ export async function openWebhook(tx: Tx, run: number, record: StepRecord): Prom
   tx.send(sql`INSERT INTO webhooks (run, event) VALUES (${run}, ${eventId}) ON CONFLICT DO NOTHING`);
 }
 
+/** Whether a step has made a webhook. */
+export function opensWebhook(record: StepRecord): boolean {
+  return webhookIn(record) !== undefined;
+}
+
 function webhookIn(record: StepRecord): string | undefined {
   if (kindOf(record.stepType).effect !== "webhook" || isPlan(record) || record.out === undefined)
     return undefined;

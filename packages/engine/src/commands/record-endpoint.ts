@@ -3,6 +3,7 @@ import type { MessageKind } from "../rules/message.ts";
 import { retryPolicy } from "../rules/policy.ts";
 import { isLive, type Run } from "../rules/run.ts";
 import type { EndpointFacts } from "../rules/settlement.ts";
+import type { MessageRow } from "../store/tables/rows.ts";
 import { constants, sql, type Tx } from "../store/tx.ts";
 
 /** Records in a run what an answer says about the run's endpoint. @returns the run with it */
@@ -45,6 +46,14 @@ async function applyCapabilities(tx: Tx, run: Run, capabilities: string): Promis
     sql`UPDATE runs SET deadline = ${deadline} WHERE key = ${run.key} AND deadline IS NULL`,
   );
   if (changes > 0) tx.wakeAt(deadline);
+}
+
+/** A message with the policy that {@link recordEndpoint} has given to it. */
+export function underPolicy(row: MessageRow, run: Run): MessageRow {
+  const [kind] = POLICIES.find(([, kinds]) => kinds.includes(row.kind)) ?? [];
+  if (kind === undefined) return row;
+  const { retries = row.max_retries, retryDelay = row.retry_delay } = retryPolicy(run, kind);
+  return { ...row, max_retries: retries, retry_delay: retryDelay };
 }
 
 /** The kinds of a run's messages that have the same retry policy, by a kind that {@link retryPolicy} takes. */

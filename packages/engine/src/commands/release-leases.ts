@@ -28,7 +28,7 @@ export async function releaseLeasesOf(driver: Driver, owner: string): Promise<bo
   });
   const leases = await driver.write((tx) =>
     tx.all<LeaseRow>(
-      sql`SELECT messages.seq, messages.id, runs.id AS run_id, due.fence, due.flow_key,
+      sql`SELECT messages.seq, messages.id, due.run, runs.id AS run_id, due.fence, due.flow_key,
           coalesce(due.queue, places.queue) AS queue
         FROM due JOIN messages ON messages.seq = due.message LEFT JOIN runs ON runs.key = due.run
           LEFT JOIN places ON places.message = due.place
@@ -42,14 +42,15 @@ export async function releaseLeasesOf(driver: Driver, owner: string): Promise<bo
 interface LeaseRow {
   readonly seq: number;
   readonly id: string;
+  readonly run: number | null;
   readonly run_id: string | null;
   readonly fence: number;
   readonly queue: string | null;
   readonly flow_key: string | null;
 }
 
-function toLease({ seq, id, run_id, fence, queue, flow_key }: LeaseRow): Lease {
-  return { seq, messageId: id, runId: run_id ?? undefined, fence, queue, flowKey: flow_key };
+function toLease({ seq, id, run, run_id, fence, queue, flow_key }: LeaseRow): Lease {
+  return { seq, messageId: id, run, runId: run_id ?? undefined, fence, queue, flowKey: flow_key };
 }
 
 /** Gives leases back without an attempt: their messages are due now. */

@@ -2,7 +2,7 @@ import { hasPending } from "../queries/pending.ts";
 import { toText } from "../rules/bytes.ts";
 import { planOfCall, toAnswer } from "../rules/call.ts";
 import { type CallEnd, toAnswerRecord } from "../rules/call-record.ts";
-import type { NewInlineEntry } from "../rules/inline-records.ts";
+import type { InvocationEnd } from "../rules/invocation.ts";
 import type { Reply } from "../rules/message.ts";
 import { STATUS } from "../rules/message-status.ts";
 import type { Run } from "../rules/run.ts";
@@ -19,13 +19,14 @@ import { completeInFlight } from "./in-flight.ts";
 import { insertEntry } from "./insert-entry.ts";
 import { lockWithChildren } from "./insert-inline.ts";
 import { onMessageFinished } from "./on-message-finished.ts";
-import { recordEndpoint } from "./record-endpoint.ts";
+import { recordEndpoint, underPolicy } from "./record-endpoint.ts";
 import { recordReply } from "./record-reply.ts";
 import { recordRollback } from "./record-rollback.ts";
 import { recordStep } from "./record-step.ts";
 import { releaseThrottled } from "./release-throttled.ts";
 import { reportAttempt } from "./report-attempt.ts";
 import { reportCancellation } from "./report-cancellation.ts";
+import { endOfHistory } from "./settle-invocation.ts";
 import { settleStep } from "./settle-step.ts";
 
 /** The store's settings that a settlement needs. */
@@ -50,40 +51,46 @@ export async function settleDelivery(
   settlement: Settlement,
   settings: SettleSettings,
 ): Promise<Settled> {
-  if (lease.runId !== undefined) await lockWithChildren(tx, [lease.runId], entriesIn(settlement));
+  const invocation = invocationIn(settlement);
+  if (lease.runId !== undefined) await lockWithChildren(tx, [lease.runId], invocation?.entries ?? []);
   // The end of an invoked run is recorded in its invoker, whose deliveries may have the same key.
   const invoker = lease.flowKey === null ? undefined : lease.invoker;
   await lockAll(tx, { run: [invoker], queue: [lease.queue], flow: [lease.flowKey] });
-  const held = await heldBy(tx, lease);
+  const [held, found, end] = await Promise.all([
+    heldBy(tx, lease),
+    runOf(tx, lease.run),
+    lease.run !== null && invocation ? endOfHistory(tx, lease.run, invocation) : undefined,
+  ]);
   if (!held) {
     const ended = await completeInFlight(tx, lease);
     if (ended !== undefined) await recordEndpointLate(tx, ended, settlement);
     return { kind: "stale" };
   }
-  const found = await runOf(tx, held.run);
   const run = found && (await recordEndpoint(tx, found, settlement));
-  const isChanged = run?.capabilities !== found?.capabilities;
-  const row = (isChanged && (await heldBy(tx, lease))) || held;
+  const row = run && run.capabilities !== found.capabilities ? underPolicy(held, run) : held;
   await reportAttempt(tx, row, settlement);
   const settled =
     run && row.kind === "step"
-      ? await settleStep(tx, { row, run }, settlement, settings.excerpt)
+      ? await settleStep(tx, { row, run, end }, settlement, settings.excerpt)
       : await record(tx, row, settlement, settings);
   if (await releaseThrottled(tx, row.flow_key)) tx.wakeAt(tx.now);
   await onMessageFinished(tx, row);
   return settled;
 }
 
-/** The records that the answer of an invocation holds. */
-function entriesIn(settlement: Settlement): readonly NewInlineEntry[] {
+/** The end of an invocation, with the records that its answer holds. */
+function invocationIn(settlement: Settlement): InvocationEnd | undefined {
   const invocation = "invocation" in settlement ? settlement.invocation : undefined;
-  return typeof invocation === "object" ? invocation.entries : [];
+  return typeof invocation === "object" ? invocation : undefined;
 }
 
 /** The message of a lease, if the lease still holds. Until the transaction ends, no claim ends the lease. */
-async function heldBy(tx: Tx, { messageId, fence }: Lease): Promise<MessageRow | undefined> {
+async function heldBy(tx: Tx, { seq, messageId, fence }: Lease): Promise<MessageRow | undefined> {
   return tx.one<MessageRow>(
-    sql`${LIVE_MESSAGES} WHERE messages.id = ${messageId} AND due.fence = ${fence} AND due.status = ${STATUS.delivering} ${FOR_UPDATE}`,
+    // By the key: with the id alone PostgreSQL reads all of the small table `due`, and tries each delivery in progress. The id
+    // tells a new message that has the key of a deleted one.
+    sql`${LIVE_MESSAGES} WHERE due.message = ${seq} AND messages.id = ${messageId} AND due.fence = ${fence}
+      AND due.status = ${STATUS.delivering} ${FOR_UPDATE}`,
   );
 }
 

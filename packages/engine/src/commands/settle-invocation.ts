@@ -13,12 +13,12 @@ import {
 } from "../rules/settlement.ts";
 import { attemptKey, attemptPrefix, readAttempt } from "../rules/step-attempt.ts";
 import type { Settled } from "../store/claims.ts";
-import { insertBareEntry, repeatedKey } from "../store/tables/entries.ts";
-import { sql, strings, type Tx } from "../store/tx.ts";
+import { type HistoryEnd, historyEnd, insertBareEntry } from "../store/tables/entries.ts";
+import { sql, type Tx } from "../store/tx.ts";
 import { failMessage, retryOrFail } from "./failed-attempt.ts";
 import { finishRun } from "./finish-run.ts";
 import { leaveRun, noteInline } from "./hold-run.ts";
-import { type HeldRun, insertInline } from "./insert-inline.ts";
+import { insertInline } from "./insert-inline.ts";
 import { finishDelivery, type StepDelivery } from "./step-delivery.ts";
 import { insertDelivery } from "./wake-run.ts";
 
@@ -113,25 +113,23 @@ async function nextRetry(tx: Tx, run: number): Promise<number | undefined> {
   return next > tx.now ? next : tx.now + PAUSE_MS;
 }
 
+/** What an invocation's records must know of the history. */
+export function endOfHistory(tx: Tx, run: number, { after, entries }: InvocationEnd): Promise<HistoryEnd> {
+  return historyEnd(tx, run, { after, keys: entries.map(({ key }) => key) });
+}
+
 async function storeRecords(
   tx: Tx,
-  { run }: StepDelivery,
+  { run, end }: StepDelivery,
   invocation: InvocationEnd,
 ): Promise<readonly InlineNews[]> {
   // The engine's work may have its result at once.
   if (!run.inline) noteInline(tx, [run.key], true);
-  const { after, entries } = invocation;
-  const keys = strings(entries.map(({ key }) => key));
-  const end = await tx.one<Pick<HeldRun, "last" | "repeated">>(
-    sql`SELECT coalesce(max(position), 0) AS last, ${repeatedKey(run.key, keys, after)} AS repeated
-      FROM entries WHERE run = ${run.key}`,
-  );
   const held = {
     key: run.key,
     id: run.id,
     lease: run.leaseNumber,
-    last: end?.last ?? 0,
-    repeated: end?.repeated ?? null,
+    ...(end ?? (await endOfHistory(tx, run.key, invocation))),
     whole: async () => ({ ...run, inline: true }),
   };
   const [news = []] = await insertInline(tx, [{ run: held, records: invocation }]);

@@ -14,7 +14,7 @@ import type { Driver } from "../store/driver.ts";
 import { entryBody, historySlice } from "../store/tables/entries.ts";
 import { scheduleOf } from "../store/tables/schedules.ts";
 import { withoutWakeUps } from "../store/tx.ts";
-import { appendInline } from "./append-inline.ts";
+import { appendRecords } from "./append-at-once.ts";
 import { recordAction } from "./audit.ts";
 import { cancelOneMessage } from "./cancel-message.ts";
 import { cancelMessages } from "./cancel-messages.ts";
@@ -73,7 +73,7 @@ const OPERATIONS = {
 
   // Publishing, and what a run's endpoint asks for.
   accept: command(publish),
-  appendInline: command(appendInline),
+  appendInline: appendRecords,
   wait: command(startWait),
   notify: command(notifyEvent),
   notifyByPath: command(notifyByPath),
@@ -155,9 +155,16 @@ export interface StoreSettings {
 }
 
 /** An open database with the engine's operations on it. `openSqlite` makes one. */
-export interface Store extends Operations, Omit<Driver, "write" | "read" | "list" | "othersCommitted"> {
+export interface Store
+  extends Operations,
+    Omit<Driver, "write" | "read" | "list" | "appendAtOnce" | "othersCommitted"> {
   /** The clock that all engines of the database share. An engine without a clock option uses it. */
   readonly clock?: Clock;
+  /**
+   * Tells the other engines of the database which signing keys this engine has, by digests, and warns if another engine has none
+   * of them. Absent when one engine has the database for itself.
+   */
+  announceKeys?(digests: readonly string[]): Promise<void>;
 }
 
 /** Binds the operations to a database. @param owner the name of the engine in its leases */

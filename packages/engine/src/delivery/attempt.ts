@@ -24,8 +24,8 @@ export interface AttemptOptions {
   readonly maxBytes?: number | undefined;
   /** See {@link OutgoingRequest}. */
   readonly hold?: OutgoingRequest["hold"];
-  /** Aborted when the engine stops at once. */
-  readonly stop: AbortSignal;
+  /** Ends the attempt: the engine aborts it when it no longer needs the answer, and the attempt does at its time limit. */
+  readonly abort: AbortController;
   /** See {@link OutgoingRequest}. */
   readonly lookUp?: OutgoingRequest["lookUp"];
 }
@@ -35,24 +35,19 @@ export async function attempt(
   request: DeliveryRequest,
   options: AttemptOptions,
 ): Promise<Attempt | Abandoned> {
-  const { transport, clock, timeout, wholeBytes, maxBytes = wholeBytes, hold, stop, lookUp } = options;
-  if (stop.aborted) return { kind: "abandoned" };
-  const abort = new AbortController();
+  const { transport, clock, timeout, wholeBytes, maxBytes = wholeBytes, hold, abort, lookUp } = options;
+  const { signal } = abort;
+  if (signal.aborted) return { kind: "abandoned" };
   let cancel: Cancel | undefined;
-  let onStop: (() => void) | undefined;
   // The race keeps a transport that ignores the signal from holding up the engine.
   const cut = new Promise<Attempt | Abandoned>((resolve) => {
     cancel = clock.after(timeout, () => {
       resolve({ kind: "unanswered", error: `no answer within ${timeout / 1000} s` });
       abort.abort();
     });
-    onStop = () => {
-      resolve({ kind: "abandoned" });
-      abort.abort();
-    };
-    stop.addEventListener("abort", onStop, { once: true });
+    signal.addEventListener("abort", () => resolve({ kind: "abandoned" }), { once: true });
   });
-  const answer = transport.send({ ...request, maxBytes, hold, signal: abort.signal, lookUp }).then(
+  const answer = transport.send({ ...request, maxBytes, hold, signal, lookUp }).then(
     (reply): Attempt =>
       reply.cut && wholeBytes !== undefined
         ? { kind: "unanswered", error: `the answer is larger than the ${wholeBytes} bytes that are kept` }
@@ -67,6 +62,5 @@ export async function attempt(
     return await Promise.race([answer, cut]);
   } finally {
     cancel?.();
-    if (onStop) stop.removeEventListener("abort", onStop);
   }
 }

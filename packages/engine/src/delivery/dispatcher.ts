@@ -47,8 +47,9 @@ export class Dispatcher {
   /** The in-flight deliveries by message id. */
   readonly #inFlight = new Map<string, InFlightDelivery>();
   readonly #idlers = new Set<() => void>();
-  #abort = new AbortController();
   #running = false;
+  /** Whether the dispatcher has stopped waiting for deliveries in flight. */
+  #abandoning = false;
   #claiming = false;
   /** Whether more messages may be due than the last claim returned. */
   #more = false;
@@ -75,7 +76,7 @@ export class Dispatcher {
   start(): void {
     if (this.#running) return;
     this.#running = true;
-    this.#abort = new AbortController();
+    this.#abandoning = false;
     const { clock, sweep } = this.#options;
     this.#maintenance = clock.every?.(sweep, () => this.sweep());
     this.#wake(clock.now());
@@ -97,10 +98,15 @@ export class Dispatcher {
     this.#maintenance?.();
     this.#timer?.cancel();
     this.#timer = undefined;
-    const cancel = this.#options.clock.after(deadline, () => this.#abort.abort());
-    if (deadline <= 0) this.#abort.abort();
+    const cancel = this.#options.clock.after(deadline, () => this.#abandon());
+    if (deadline <= 0) this.#abandon();
     await this.idle();
     cancel();
+  }
+
+  #abandon(): void {
+    this.#abandoning = true;
+    for (const { abort, finished } of this.#inFlight.values()) if (!finished) abort.abort();
   }
 
   #wake(dueAt: number): void {
@@ -208,6 +214,7 @@ export class Dispatcher {
       finished: false,
       responsiveness: "none",
     };
+    if (this.#abandoning) abort.abort();
     this.#inFlight.set(lease.messageId, delivery);
     this.#limiter.begin(destination);
     this.#slots.take(slot);
@@ -317,7 +324,7 @@ export class Dispatcher {
         // The answer may hold the records of steps.
         maxBytes: claim.runLease === undefined ? undefined : inlineBytes,
         hold: isCall || claim.runLease !== undefined ? (bytes) => held.take(bytes) : undefined,
-        stop: AbortSignal.any([this.#abort.signal, abort.signal]),
+        abort,
         lookUp: () => this.#slots.lookUp(slot),
       });
     } catch (error) {

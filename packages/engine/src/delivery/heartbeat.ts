@@ -64,7 +64,7 @@ export class Heartbeat {
       for (const { messageId } of await store.renew(leases, clock.now() + lease)) {
         const delivery = this.#inFlight.get(messageId);
         // The run has ended, so no step needs a call's answer. An endpoint's own work may finish.
-        if (delivery?.kind === "call") delivery.abort.abort();
+        if (delivery?.kind === "call" && !delivery.finished) delivery.abort.abort();
       }
     } catch (error) {
       emit({ type: "fault", during: "renewing leases", error });

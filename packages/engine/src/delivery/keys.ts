@@ -16,6 +16,8 @@ export interface Keys {
   latest(): Promise<SigningKeys>;
   /** Makes the next key the current one, and generates a new next key. */
   rotate(): Promise<SigningKeys>;
+  /** Lets the store compare the configured keys with those of the engines that share it. */
+  announce(): Promise<void>;
 }
 
 interface Rotated extends SigningKeys {
@@ -25,7 +27,7 @@ interface Rotated extends SigningKeys {
 
 /** The objects that {@link createKeys} uses. */
 export interface KeysOptions {
-  readonly store: Pick<Store, "setting" | "changeSetting">;
+  readonly store: Pick<Store, "setting" | "changeSetting" | "announceKeys">;
   readonly clock: Pick<Clock, "now">;
   readonly configured: SigningKeys;
 }
@@ -35,7 +37,7 @@ export interface KeysOptions {
  * unchanged: newly configured keys replace them.
  */
 export function createKeys({ store, clock, configured }: KeysOptions): Keys {
-  const from = createHash("sha256").update(`${configured.current}\n${configured.next}`).digest("hex");
+  const from = digest(`${configured.current}\n${configured.next}`);
   let known: { readonly keys: SigningKeys; readonly at: number } | undefined;
   const keep = (keys: SigningKeys): SigningKeys => {
     known = { keys, at: clock.now() };
@@ -49,6 +51,9 @@ export function createKeys({ store, clock, configured }: KeysOptions): Keys {
   const latest = async (): Promise<SigningKeys> => keep(read(await store.setting(SETTING)));
   return {
     latest,
+    async announce() {
+      await store.announceKeys?.([configured.current, configured.next].map(digest));
+    },
     async current() {
       if (!known) return latest();
       const { keys, at } = known;
@@ -64,6 +69,10 @@ export function createKeys({ store, clock, configured }: KeysOptions): Keys {
       }
     },
   };
+}
+
+function digest(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }
 
 const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

@@ -2,6 +2,7 @@ import { type LookupAddress, promises, lookup as systemLookup } from "node:dns";
 import { readFileSync, statSync } from "node:fs";
 import { isIP, type LookupFunction } from "node:net";
 import { join } from "node:path";
+import { within } from "./within.ts";
 
 /** Settings of {@link createLookup}. */
 export interface ResolverOptions {
@@ -113,19 +114,6 @@ async function askServers(
   await within(first, timeout);
   if (found.length > 0) return found.toSorted((a, b) => a.family - b.family);
   return performance.now() - began < Math.min(PROMPT, timeout / 2) ? undefined : raise(name, timeout);
-}
-
-/** Returns a promise's value; `undefined` after a timeout. */
-async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const over = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ms);
-  });
-  try {
-    return await Promise.race([promise, over]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function raise(name: string, timeout: number): never {

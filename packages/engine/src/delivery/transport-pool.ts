@@ -166,7 +166,11 @@ function open(request: OutgoingRequest, wire: Wire, agents: Agents): Exchange {
 
 function answerTo(sent: ClientRequest): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    sent.once("response", resolve);
+    let answered = false;
+    sent.once("response", (answer) => {
+      answered = true;
+      resolve(answer);
+    });
     // An error may also follow the answer, when a server doesn't wait for the whole request.
     sent.on("error", reject);
     sent.once("upgrade", (_answer, socket) => {
@@ -174,8 +178,11 @@ function answerTo(sent: ClientRequest): Promise<IncomingMessage> {
       reject(new Error("the answer is another protocol's"));
     });
     sent.once("close", () => {
-      const error = new Error("the connection was closed without an answer");
-      reject(Object.assign(error, { code: "ECONNRESET" }));
+      // Every request closes; an error with its stack is worth making for one without an answer only.
+      if (!answered)
+        reject(
+          Object.assign(new Error("the connection was closed without an answer"), { code: "ECONNRESET" }),
+        );
     });
   });
 }

@@ -91,10 +91,10 @@ function isLongerThan(most: number, value: unknown): boolean {
   const count = (one: unknown): void => {
     left -= typeof one === "string" ? one.length + 2 : 8;
     if (left < 0 || typeof one !== "object" || one === null) return;
-    for (const [name, field] of Object.entries(one)) {
+    for (const name of Object.keys(one)) {
       if (left < 0) return;
       left -= name.length + 3;
-      count(field);
+      count((one as Readonly<Record<string, unknown>>)[name]);
     }
   };
   count(value);

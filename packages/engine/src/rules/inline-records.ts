@@ -190,22 +190,24 @@ function checkSize(
 /** More steps than any run has. */
 const MAX_STEPS = 100_000;
 
+/** The fields of a step record, and whether a record's value is possible there. */
+const STEP_FIELDS: readonly (readonly [keyof StepRecord, (record: StepRecord) => boolean])[] = [
+  ["stepId", ({ stepId }) => stepId === 0 || isCount(stepId, MAX_STEPS)],
+  ["stepName", ({ stepName }) => typeof stepName === "string"],
+  ["stepType", ({ stepType }) => typeof stepType === "string"],
+  ["concurrent", ({ concurrent }) => concurrent === 1],
+  ["targetStep", ({ stepId, targetStep }) => stepId !== 0 || isCount(targetStep, MAX_STEPS)],
+  ["out", ({ out }) => out === undefined || typeof out === "string"],
+  ["failure", ({ failure }) => failure === undefined || isFailure(failure)],
+  ["nth", ({ nth }) => nth === undefined || isCount(nth, MAX_STEPS)],
+  ["startedAt", ({ startedAt }) => startedAt === undefined || isTime(startedAt)],
+  ["durationMs", ({ durationMs }) => durationMs === undefined || isTime(durationMs)],
+];
+
 function readStepRecord(value: unknown, field: string): StepRecord {
   const record = Object(value) as StepRecord;
-  const valid: Readonly<Record<string, boolean>> = {
-    stepId: record.stepId === 0 || isCount(record.stepId, MAX_STEPS),
-    stepName: typeof record.stepName === "string",
-    stepType: typeof record.stepType === "string",
-    concurrent: record.concurrent === 1,
-    targetStep: record.stepId !== 0 || isCount(record.targetStep, MAX_STEPS),
-    out: record.out === undefined || typeof record.out === "string",
-    failure: record.failure === undefined || isFailure(record.failure),
-    nth: record.nth === undefined || isCount(record.nth, MAX_STEPS),
-    startedAt: record.startedAt === undefined || isTime(record.startedAt),
-    durationMs: record.durationMs === undefined || isTime(record.durationMs),
-  };
-  for (const [name, holds] of Object.entries(valid)) {
-    if (!holds) throw invalid(`${field}.${name}`, "a step record can't have this value here");
+  for (const [name, isPossible] of STEP_FIELDS) {
+    if (!isPossible(record)) throw invalid(`${field}.${name}`, "a step record can't have this value here");
   }
   return record;
 }

@@ -7,6 +7,8 @@ export interface Lease {
   readonly messageId: string;
   /** The run that the message belongs to. */
   readonly runId: string | undefined;
+  /** The run's key in the table. */
+  readonly run: number | null;
   /** The run that has invoked this run, and that gets its end. */
   readonly invoker?: string | undefined;
   /** Counts the claims of the message. A settlement under an older fencing token is ignored. */

@@ -292,7 +292,7 @@ const CHANGES_NOTHING = { wakeAt: () => {}, record: () => {}, count: () => {} };
 
 /** The statements of {@link ForEach}, with the values of each row. */
 function queriesOf({ rows, statement }: ForEach): Sql[] {
-  return rows.map((row) => statement(row as never, NOTHING));
+  return rows.map((row) => statement(row as never, NOTHING, NOTHING));
 }
 
 const NOTHING = sql``;

@@ -219,11 +219,11 @@ export const POSITION: DialectWord = new DialectWord("position");
 export const SKIP_LOCKED: DialectWord = new DialectWord("skipLocked");
 export const FOR_UPDATE: DialectWord = new DialectWord("forUpdate");
 
-/** The type of a column of {@link ForEach}. `strings` is a list, for `IN (…)`. */
-export type ColumnType = "number" | "string" | "bytes" | "strings";
+/** The type of a column of {@link ForEach}. `strings` is a list, for `IN (…)`, and `words` are those of a text. */
+export type ColumnType = "number" | "string" | "bytes" | "strings" | "words";
 
 /** A value of a row that a statement is run for. */
-export type EachValue = SqlValue | ValueList;
+export type EachValue = SqlValue | ValueList | SearchedWords;
 
 /**
  * A statement that is to be run for each of several rows: for all of them at once by a database whose answers take longer than its work,
@@ -235,8 +235,9 @@ export interface ForEach {
   /**
    * @param row a part of a statement for each column
    * @param from the clause that `row` needs, behind the columns of a `SELECT` or the assignments of an `UPDATE`
+   * @param join the same behind the tables of a `SELECT`
    */
-  readonly statement: (row: never, from: Sql) => Sql;
+  readonly statement: (row: never, from: Sql, join: Sql) => Sql;
 }
 
 /**
@@ -253,7 +254,7 @@ export interface ForEach {
 export function forEach<Column extends string>(
   columns: Readonly<Record<Column, ColumnType>>,
   rows: readonly Readonly<Record<Column, EachValue>>[],
-  statement: (row: Readonly<Record<Column, Part>>, from: Sql) => Sql,
+  statement: (row: Readonly<Record<Column, Part>>, from: Sql, join: Sql) => Sql,
 ): ForEach {
   return { columns, rows, statement };
 }

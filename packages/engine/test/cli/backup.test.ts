@@ -78,3 +78,15 @@ it.each([
   expect(copying.said()).toMatch(/^The (?:database|backup) .*not a database.*\n$/);
   expect(existsSync(at("copy.db"))).toBe(false);
 });
+
+it.each([
+  ["backup", "copy.db", "--db", "mysql://me:secret@db/app"],
+  ["move", "--from", "mysql://me:secret@db/app", "--to", "copy.db"],
+  ["move", "--from", "postgres://me:secret@db/app", "--to", "mysql://me:secret@db/app"],
+  ["dev", "--port", "0", "--db", "mysql://me:secret@db/app"],
+])("refuses the URL of another kind of database, and doesn't show its password: %s", async (...args) => {
+  const refused = run(args);
+  expect(await refused.exit()).toBe(1);
+  expect(refused.said()).toMatch(/^The database's URL can't be used: it begins with "mysql:"/);
+  expect(refused.said()).not.toContain("secret");
+});

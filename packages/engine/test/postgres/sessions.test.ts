@@ -2,7 +2,7 @@ import { HEADER } from "@perdure/core/protocol";
 import { newDatabase } from "@perdure/test-support/postgres-database";
 import { Receiver } from "@upstash/qstash";
 import { describe, expect, it } from "vitest";
-import { ManualClock, openPostgres, type SigningKeys } from "../../src/index.ts";
+import { createEngine, ManualClock, openPostgres, type SigningKeys } from "../../src/index.ts";
 import { ClientSession } from "../../src/store/postgres/client.ts";
 import { readLocation } from "../../src/store/postgres/location.ts";
 import { OWN_TOKEN, world } from "../harness.ts";
@@ -126,6 +126,45 @@ describe("a rotation of the keys", () => {
     expect(await receiver.verify({ signature, body: call?.text ?? "", url: call?.url ?? "" })).toBe(true);
     for (const { engine } of [one, other]) await engine.stop();
     for (const store of stores) await store.close();
+  });
+});
+
+describe("the signing keys of engines on one database", () => {
+  it("are compared when an engine starts, which warns if another one has none of its keys", async () => {
+    const url = newDatabase();
+    const warnings: string[] = [];
+    const start = async (current: string, next: string) => {
+      const store = await openPostgres(url, { warn: (warning) => warnings.push(warning) });
+      const engine = createEngine({ store, token: OWN_TOKEN, signingKeys: { current, next } });
+      engine.start();
+      await expect
+        .poll(() =>
+          withClient(url, (sql) => sql`SELECT signing_keys FROM engines WHERE id = ${store.instance}`),
+        )
+        .toMatchObject([{ signing_keys: expect.any(String) }]);
+      return {
+        async stop() {
+          await engine.stop();
+          await store.close();
+        },
+      };
+    };
+    const first = await start("sig_a", "sig_b");
+    // The keys of a rotation in the configuration: one engine after the other gets them.
+    const second = await start("sig_b", "sig_c");
+    await first.stop();
+    // All of the keys are new, and no engine has the old ones any more.
+    await second.stop();
+    const third = await start("sig_x", "sig_y");
+    expect(warnings).toEqual([]);
+    const other = await start("sig_p", "sig_q");
+    await expect.poll(() => warnings).toEqual([expect.stringContaining("has other signing keys")]);
+    const [digests] = await withClient(
+      url,
+      (sql) => sql`SELECT string_agg(signing_keys, ' ') AS keys FROM engines`,
+    );
+    expect(digests?.keys).not.toContain("sig_");
+    for (const { stop } of [third, other]) await stop();
   });
 });
 

@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { newDatabase } from "@perdure/test-support/postgres-database";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Command, useDesk } from "../cli/desk.ts";
+import { startRelay } from "./relay.ts";
 
 const { run } = useDesk();
 
@@ -65,6 +66,28 @@ describe("perdure start --db postgres://…", () => {
       child.kill("SIGTERM");
       expect(await exit()).toBe(0);
     }
+  });
+
+  it("says at once that it isn't ready while its database answers nothing, and still has metrics", async () => {
+    const relay = await startRelay(newDatabase());
+    const engine = start(relay.url);
+    const url = await addressOf(engine);
+    const ready = async (): Promise<number> => (await fetch(`${url}/ready`)).status;
+    const backlog = async (): Promise<boolean> => {
+      const answer = await fetch(`${url}/metrics`, { headers: { Authorization: `Bearer ${METRICS}` } });
+      expect(answer.status).toBe(200);
+      return /^perdure_queue_messages\{/m.test(await answer.text());
+    };
+    expect([await ready(), await backlog()]).toEqual([200, true]);
+    relay.freeze(true);
+    await expect.poll(ready).toBe(503);
+    expect(await backlog()).toBe(false);
+    relay.freeze(false);
+    await expect.poll(ready).toBe(200);
+    expect(await backlog()).toBe(true);
+    engine.child.kill("SIGTERM");
+    expect(await engine.exit()).toBe(0);
+    await relay.stop();
   });
 
   it("delivers again what an engine had under way that was killed, within 10 seconds", async () => {

@@ -135,6 +135,20 @@ describe("a file is refused in one line", () => {
     },
   );
 
+  it.each([
+    "mysql://me:secret@db/app",
+    "postgres:/me:secret@db/app",
+    "FILE:a.db",
+    "sqlite:a.db",
+    "libsql://db",
+  ])("whose name is a URL: %s", (url) => {
+    const scheme = url.slice(0, url.indexOf(":") + 1);
+    expect(refusal(url)).toBe(
+      `The database's URL can't be used: it begins with "${scheme}". Expected the path of a file, or postgres://user:password@host:5432/database.`,
+    );
+    expect(existsSync(scheme)).toBe(false);
+  });
+
   it("that is a folder, or can't be reached", () => {
     mkdirSync(join(folder, "folder"));
     expect(refusal(join(folder, "folder"))).toBe("The database /folder can't be used: it is a folder.");

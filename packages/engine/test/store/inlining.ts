@@ -1,7 +1,7 @@
 import type { InlineAnswer, InlineEnd, InlineRecord, StepKey } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
 import type { Store } from "../../src/commands/store.ts";
-import { readInlineAppend } from "../../src/rules/inline-append.ts";
+import { type AppendInline, readInlineAppend } from "../../src/rules/inline-append.ts";
 import { type InlineLimits, readInlineRecords } from "../../src/rules/inline-records.ts";
 import type { Settlement } from "../../src/rules/settlement.ts";
 import type { Claim } from "../../src/store/claims.ts";
@@ -18,18 +18,15 @@ export interface Appending {
   readonly underWay?: readonly StepKey[];
 }
 
+/** An append under the lease of a claim. */
+export function appendOf({ runLease }: Claim, { after, records, underWay = [] }: Appending): AppendInline {
+  const value = { lease: runLease, invocation: "1", after, records, underWay };
+  return readInlineAppend(value, ORIGIN, LIMITS);
+}
+
 /** Appends under the lease of a claim. */
-export async function appendUnder(
-  store: Store,
-  { runLease }: Claim,
-  { after, records, underWay = [] }: Appending,
-): Promise<InlineAnswer> {
-  const append = readInlineAppend(
-    { lease: runLease, invocation: "1", after, records, underWay },
-    ORIGIN,
-    LIMITS,
-  );
-  return (await store.appendInline([append]))[0] as InlineAnswer;
+export async function appendUnder(store: Store, claim: Claim, appending: Appending): Promise<InlineAnswer> {
+  return (await store.appendInline([appendOf(claim, appending)]))[0] as InlineAnswer;
 }
 
 /** An invocation of `wfr_1` that says how it ended. */

@@ -112,7 +112,7 @@ describe("an operation takes as many statements as it needs:", () => {
 
   it("claiming one delivery of a run", async () => {
     await kit.store.accept([start("wfr_1")]);
-    expect(await kit.statementsOf(claimOne)).toBe(8);
+    expect(await kit.statementsOf(claimOne)).toBe(7);
   });
 
   it("settling a delivery", async () => {
@@ -132,7 +132,7 @@ describe("an operation takes as many statements as it needs:", () => {
     await kit.store.accept([start("wfr_1")]);
     const { lease } = await claimOne();
     const failed = { kind: "failed", failure: failure(START) } as const;
-    expect(await kit.statementsOf(() => kit.store.settle(lease, failed))).toBe(19);
+    expect(await kit.statementsOf(() => kit.store.settle(lease, failed))).toBe(18);
   });
 
   it("appending the result of a step that ran inline: the lease is checked, and the record inserted", async () => {
@@ -158,6 +158,6 @@ describe("an operation takes as many statements as it needs:", () => {
   it("settling an invocation that returned", async () => {
     const claim = await claimedRun(kit);
     const settle = () => kit.store.settle(claim.lease, ended("returned", 1, done(1)));
-    expect(await kit.statementsOf(settle)).toBe(13);
+    expect(await kit.statementsOf(settle)).toBe(10);
   });
 });

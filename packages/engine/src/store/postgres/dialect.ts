@@ -8,6 +8,11 @@ function toElement(value: string | number): string {
   return typeof value === "number" ? String(value) : `"${encodeText(value).replace(/["\\]/g, "\\$&")}"`;
 }
 
+/** Words as a value of PostgreSQL's type `tsvector`. */
+export function toVector(words: readonly string[]): string {
+  return words.map((word, at) => `'${word}':${Math.min(at + 1, MAX_PLACE)}`).join(" ");
+}
+
 /** The SQL of PostgreSQL. */
 export const POSTGRES: Dialect = {
   text: encodeText,
@@ -20,8 +25,7 @@ export const POSTGRES: Dialect = {
   list: (placeholder, of) =>
     `SELECT value FROM unnest(CAST(${placeholder} AS ${of === "strings" ? "text" : "bigint"}[])) AS each (value)`,
   listValue: (values) => `{${values.map(toElement).join(",")}}`,
-  searchedWords: (words, bind) =>
-    `CAST(${bind(words.map((word, at) => `'${word}':${Math.min(at + 1, MAX_PLACE)}`).join(" "))} AS tsvector)`,
+  searchedWords: (words, bind) => `CAST(${bind(toVector(words))} AS tsvector)`,
   searchTerm: ({ words, isPrefix }, bind) =>
     `words @@ CAST(${bind(words.map((word) => `'${word}'`).join(" <-> ") + (isPrefix ? ":*" : ""))} AS tsquery)`,
 };

@@ -5,6 +5,7 @@ import type { Backup, StateCount } from "../maintenance.ts";
 import { queryTimeout } from "../query-timeout.ts";
 import { sql, type Tx } from "../tx.ts";
 import { StoreUnavailable } from "../unavailable.ts";
+import { appendAtOnce } from "./append-at-once.ts";
 import { CommitUnknown, ConnectionLost, isTimeout, retryReason } from "./retries.ts";
 import type { PostgresSession } from "./session.ts";
 import { Transaction } from "./transaction.ts";
@@ -18,6 +19,8 @@ interface Operation {
   readonly now: number;
   /** When the driver gives it up while the database is away, in milliseconds of `performance.now()`. */
   readonly deadline: number;
+  /** Whether it is one statement, which needs no transaction around it. It may be done again after it has happened. */
+  readonly atOnce: boolean;
   /** How often the database has refused it. */
   refusals: number;
 }
@@ -113,6 +116,21 @@ export class PostgresDriver implements Driver {
     return this.#enqueue(this.#reads, work);
   }
 
+  /** Absent behind a pooler, which keeps no settings of a session: each statement needs a transaction that sets them. */
+  get appendAtOnce(): Driver["appendAtOnce"] {
+    if (this.#sessions.settings !== undefined) return undefined;
+    return (appends, note) =>
+      this.#enqueue(
+        this.#writes,
+        async (tx) => {
+          const stored = await appendAtOnce(tx, appends);
+          note(tx, stored);
+          return stored;
+        },
+        true,
+      );
+  }
+
   /** Resolves after this engine's next commit, at news of another engine's, or after some milliseconds. */
   othersCommitted(): Promise<void> {
     return new Promise((resolve) => {
@@ -206,11 +224,11 @@ export class PostgresDriver implements Driver {
     await Promise.all([...new Set([...writers, ...readers])].map((session) => session.close()));
   }
 
-  #enqueue<T>(queue: Operation[], perform: (tx: Tx) => Promise<T>): Promise<T> {
+  #enqueue<T>(queue: Operation[], perform: (tx: Tx) => Promise<T>, atOnce = false): Promise<T> {
     if (this.#closed) return Promise.reject(new StoreUnavailable("The store is closed."));
     return new Promise<T>((resolve, reject) => {
       const deadline = performance.now() + (this.#sessions.patience ?? PATIENCE_MS);
-      queue.push({ perform, resolve, reject, now: this.#now(), deadline, refusals: 0 });
+      queue.push({ perform, resolve, reject, now: this.#now(), deadline, atOnce, refusals: 0 });
       this.#schedule();
     });
   }
@@ -238,7 +256,11 @@ export class PostgresDriver implements Driver {
     const share = Math.min(MAX_GROUP, Math.ceil(this.#writes.length / writers.length));
     for (const session of writers.filter(isFree)) {
       const group = this.#takeGroup(share);
-      if (group.length > 0) this.#occupy(session, group, () => this.#writeGroup(session, group));
+      const [first] = group;
+      if (first)
+        this.#occupy(session, group, () =>
+          first.atOnce ? this.#writeAtOnce(session, first) : this.#writeGroup(session, group),
+        );
     }
     if (this.#isIdle) this.#idle?.();
   }
@@ -249,10 +271,14 @@ export class PostgresDriver implements Driver {
     );
   }
 
-  /** The operations of the next transaction. One that was refused begins a transaction, so that it may wait. */
+  /**
+   * The operations of the next transaction. One that was refused begins a transaction, so that it may wait, and one that is a
+   * single statement has none.
+   */
   #takeGroup(most: number): Operation[] {
-    if (this.#writes[0]?.refusals) return this.#writes.splice(0, 1);
-    const rest = this.#writes.findIndex(({ refusals }, at) => at > 0 && refusals > 0);
+    const [first] = this.#writes;
+    if (first && (first.refusals > 0 || first.atOnce)) return this.#writes.splice(0, 1);
+    const rest = this.#writes.findIndex(({ refusals, atOnce }, at) => at > 0 && (refusals > 0 || atOnce));
     return this.#writes.splice(0, rest === -1 ? most : Math.min(rest, most));
   }
 
@@ -362,6 +388,17 @@ export class PostgresDriver implements Driver {
     }
   }
 
+  /** Runs an operation that is one statement. The server commits it before it answers. */
+  async #writeAtOnce(session: PostgresSession, operation: Operation): Promise<void> {
+    const transaction = new Transaction(session);
+    try {
+      const value = await operation.perform(transaction.tx(operation.now));
+      this.#committed(transaction, [{ operation, value }]);
+    } catch (error) {
+      this.#refuse(this.#writes, operation, error);
+    }
+  }
+
   async #commit(transaction: Transaction, done: readonly Done[]): Promise<void> {
     try {
       await transaction.execute("COMMIT");
@@ -372,6 +409,10 @@ export class PostgresDriver implements Driver {
       for (const { operation } of done) this.#refuse(this.#writes, operation, error);
       return;
     }
+    this.#committed(transaction, done);
+  }
+
+  #committed(transaction: Transaction, done: readonly Done[]): void {
     this.#commits++;
     this.#resume();
     for (const { operation, value } of done) operation.resolve(value as never);

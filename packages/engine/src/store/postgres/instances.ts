@@ -39,6 +39,8 @@ export class Instances {
   #timer: ReturnType<typeof setInterval> | undefined;
   #beating: Promise<void> | undefined;
   #takingOver: Promise<void> | undefined;
+  /** Digests of the signing keys, as JSON; null until the engine has told them. */
+  #signingKeys: string | null = null;
   /** Milliseconds that the fastest heartbeat took. */
   #fastest = Number.POSITIVE_INFINITY;
 
@@ -70,6 +72,20 @@ export class Instances {
     await this.#remove(this.#options.id).catch(() => {});
   }
 
+  /** Registers the signing keys of this engine, by digests. @returns whether a live engine has none of them */
+  async announceKeys(digests: readonly string[]): Promise<boolean> {
+    const { driver, id } = this.#options;
+    this.#signingKeys = JSON.stringify(digests);
+    await this.#beat();
+    const others = await driver.read((tx) =>
+      tx.all<{ readonly signing_keys: string }>(
+        sql`SELECT signing_keys FROM engines WHERE id IN (${liveEngines()}) AND id <> ${id} AND signing_keys IS NOT NULL`,
+      ),
+    );
+    const isKnown = (digest: string): boolean => digests.includes(digest);
+    return others.some(({ signing_keys }) => !(JSON.parse(signing_keys) as string[]).some(isKnown));
+  }
+
   /** Whether this engine does the housekeeping now: one engine does, until it stops or dies. */
   leads(term: string): Promise<boolean> {
     const { driver, id } = this.#options;
@@ -89,8 +105,9 @@ export class Instances {
     const began = Date.now();
     const row = await driver.write((tx) =>
       tx.one<{ readonly seen_at: number }>(
-        sql`INSERT INTO engines (id, started_at, seen_at) VALUES (${id}, ${DATABASE_NOW}, ${DATABASE_NOW})
-          ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at RETURNING seen_at`,
+        sql`INSERT INTO engines (id, started_at, seen_at, signing_keys)
+          VALUES (${id}, ${DATABASE_NOW}, ${DATABASE_NOW}, ${this.#signingKeys})
+          ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, signing_keys = excluded.signing_keys RETURNING seen_at`,
       ),
     );
     const took = Date.now() - began;

@@ -23,7 +23,7 @@ const SCHEMA = /^[a-z_][a-z0-9_]{0,62}$/;
 
 /** Whether the name of a database is the URL of a PostgreSQL database, not the path of a file. */
 export function isPostgresUrl(db: string): boolean {
-  return /^postgres(?:ql)?:\/\//.test(db);
+  return /^postgres(?:ql)?:\/\//i.test(db);
 }
 
 /**

@@ -3,16 +3,9 @@ import type { LockKind, Sql, Tx } from "../tx.ts";
 import { type Changed, Changes, type Mark } from "./changes.ts";
 import { POSTGRES } from "./dialect.ts";
 import { toOneStatement } from "./for-each.ts";
+import { takeLocks, tryLocks } from "./locks.ts";
 import { ConnectionLost, LockBusy } from "./retries.ts";
 import type { PostgresSession, StatementResult } from "./session.ts";
-import { encodeText } from "./text.ts";
-
-/** The two numbers of an advisory lock. Engines with tables in other schemas of the database have locks of their own. */
-const LOCK_KEYS = "hashtext(current_schema || $1), hashtext($2)";
-
-/** As {@link LOCK_KEYS}, for each key of a list, in its order. */
-const EACH_LOCK_KEYS = "hashtext(current_schema || $1), hashtext(value)";
-const EACH_KEY = "FROM json_array_elements_text(CAST($2 AS json)) AS keys (value)";
 
 const RENDERER = new Renderer(POSTGRES);
 
@@ -29,6 +22,8 @@ export class Transaction {
   #mustNotWait = false;
   /** The locks that this transaction has. */
   readonly #locks = new Set<string>();
+  /** Locks that are being asked for at this moment, and the results of the statements that will ask for them. */
+  readonly #asked = new Map<LockKind, AskedLocks>();
 
   constructor(session: PostgresSession) {
     this.#session = session;
@@ -44,16 +39,11 @@ export class Transaction {
       // The connection reads rows as they arrive, and others have their turns between two arrivals.
       many: async (query) => (await this.#run(query)).rows as never,
       run: async (query) => (await this.#run(query)).changes,
-      send: (query) => {
-        const { text, values } = RENDERER.render(query);
-        this.send(text, values);
-      },
+      send: (query) => this.#send(query),
       allForEach: async (each) =>
         each.rows.length === 0 ? [] : ((await this.#run(toOneStatement(each))).rows as never),
       sendForEach: (each) => {
-        if (each.rows.length === 0) return;
-        const { text, values } = RENDERER.render(toOneStatement(each));
-        this.send(text, values);
+        if (each.rows.length > 0) this.#send(toOneStatement(each));
       },
       lock: (kind, ...keys) => this.#lock(kind, keys),
       tryLock: (kind, key) => this.#tryLock(kind, key),
@@ -125,6 +115,11 @@ export class Transaction {
     }
   }
 
+  #send(query: Sql): void {
+    const { text, values } = RENDERER.render(query);
+    this.send(text, values);
+  }
+
   #run(query: Sql): Promise<StatementResult> {
     const { text, values } = RENDERER.render(query);
     return this.execute(text, values);
@@ -143,38 +138,45 @@ export class Transaction {
     if (this.#mustNotWait) return this.#lockAtOnce(kind, asked);
     for (const key of asked) this.#locks.add(`${kind} ${key}`);
     // The next statement sees what the lock's last owner has committed, so nothing waits for this one.
-    if (asked.length === 1) {
-      this.send(`SELECT pg_advisory_xact_lock(${LOCK_KEYS})`, [kind, encodeText(first)]);
-    } else {
-      this.send(`SELECT pg_advisory_xact_lock(${EACH_LOCK_KEYS}) ${EACH_KEY}`, [kind, toList(asked)]);
-    }
+    this.#send(takeLocks(kind, asked));
   }
 
   /** @throws LockBusy when another transaction has one of the locks: the caller must undo the operation */
   async #lockAtOnce(kind: LockKind, keys: readonly string[]): Promise<void> {
-    const { rows } = await this.execute(
-      `SELECT bool_and(pg_try_advisory_xact_lock(${EACH_LOCK_KEYS})) AS taken ${EACH_KEY}`,
-      [kind, toList(keys)],
-    );
-    const { taken } = rows[0] as { readonly taken: boolean };
-    if (!taken) throw new LockBusy(kind, keys);
+    const taken = await this.#try(kind, keys);
+    if (taken.includes(false)) throw new LockBusy(kind, keys);
     for (const key of keys) this.#locks.add(`${kind} ${key}`);
   }
 
   async #tryLock(kind: LockKind, key: string): Promise<boolean> {
     const lock = `${kind} ${key}`;
     if (this.#locks.has(lock)) return true;
-    const { rows } = await this.execute(`SELECT pg_try_advisory_xact_lock(${LOCK_KEYS}) AS taken`, [
-      kind,
-      encodeText(key),
-    ]);
-    const { taken } = rows[0] as { readonly taken: boolean };
+    const asked = this.#asked.get(kind) ?? this.#askSoon(kind);
+    const at = asked.keys.push(key) - 1;
+    const taken = (await asked.taken)[at] === true;
     if (taken) this.#locks.add(lock);
     return taken;
   }
+
+  /** One statement asks for all locks of a kind that callers ask for side by side. */
+  #askSoon(kind: LockKind): AskedLocks {
+    const keys: string[] = [];
+    const taken = Promise.resolve().then(() => {
+      this.#asked.delete(kind);
+      return this.#try(kind, keys);
+    });
+    const asked = { keys, taken };
+    this.#asked.set(kind, asked);
+    return asked;
+  }
+
+  async #try(kind: LockKind, keys: readonly string[]): Promise<boolean[]> {
+    const { rows } = await this.#run(tryLocks(kind, keys));
+    return (rows as { readonly taken: boolean }[]).map(({ taken }) => taken);
+  }
 }
 
-/** Keys as one parameter. */
-function toList(keys: readonly string[]): string {
-  return JSON.stringify(keys.map(encodeText));
+interface AskedLocks {
+  readonly keys: string[];
+  readonly taken: Promise<readonly boolean[]>;
 }

@@ -72,13 +72,31 @@ export function isFull(cause: unknown): boolean {
   return /disk is full/.test(messageOf(cause));
 }
 
+/** The beginning of a URL. A drive of Windows has one letter. */
+const URL_START = /^(?:[a-z][a-z\d+.-]+:\/|(?:file|sqlite):)/i;
+
+/**
+ * A URL would become the name of a folder.
+ *
+ * @throws StoreUnavailable for a URL, which it doesn't show, because it may hold a password
+ */
+export function refuseUrl(file: string): void {
+  if (URL_START.test(file)) {
+    throw new StoreUnavailable(
+      `The database's URL can't be used: it begins with "${file.slice(0, file.indexOf(":") + 1)}". Expected the path of a file, or postgres://user:password@host:5432/database.`,
+    );
+  }
+}
+
 /**
  * Resolves the links to a database, so that all paths to it use one lock. Creates its folder for the owner
  * only.
  *
+ * @throws StoreUnavailable for a URL
  * @throws an error of the file system
  */
 export function locate(file: string): string {
+  refuseUrl(file);
   const path = resolve(file);
   if (lstatSync(path, { throwIfNoEntry: false })) return realpathSync(path);
   const folder = dirname(path);
@@ -211,6 +229,7 @@ export function checkHeader(path: string): void {
  * it.
  */
 export function checkDatabase(file: string): void {
+  refuseUrl(file);
   try {
     statSync(file);
     const db = openReader(file);

@@ -46,6 +46,9 @@ export function holdBackOn(event: Extract<MessageEvent, "enqueue" | "throttle" |
   return sql`${statusOn(event)}, since = coalesce(since, at), at = NULL`;
 }
 
+const RETRIED = sql`retried`;
+const FENCE = sql`fence`;
+
 /** The end of a message. */
 export interface Finish {
   readonly outcome: Outcome;
@@ -53,12 +56,23 @@ export interface Finish {
   readonly deleteAfter: number | null;
 }
 
-/** Ends a message: the engine makes no more attempts. */
-export async function finishMessage(tx: Tx, seq: number, { outcome, deleteAfter }: Finish): Promise<void> {
-  const attempts = (column: Sql): Sql => sql`coalesce((SELECT ${column} FROM due WHERE message = ${seq}), 0)`;
+/** The columns of `due` that count the attempts of a message. */
+interface Counts {
+  readonly retried: number;
+  readonly fence: number;
+}
+
+/** Ends a message: the engine makes no more attempts. @param counts where the caller knows them */
+export async function finishMessage(
+  tx: Tx,
+  seq: number,
+  { outcome, deleteAfter, counts }: Finish & { readonly counts?: Counts },
+): Promise<void> {
+  const column = (name: Sql): Sql => sql`coalesce((SELECT ${name} FROM due WHERE message = ${seq}), 0)`;
   tx.send(
-    sql`UPDATE messages SET outcome = ${outcome}, delete_after = ${deleteAfter}, retried = ${attempts(sql`retried`)},
-      attempts = ${attempts(sql`fence`)} WHERE seq = ${seq}`,
+    sql`UPDATE messages SET outcome = ${outcome}, delete_after = ${deleteAfter},
+      retried = ${counts ? counts.retried : column(RETRIED)}, attempts = ${counts ? counts.fence : column(FENCE)}
+      WHERE seq = ${seq}`,
   );
   tx.send(sql`DELETE FROM due WHERE message = ${seq}`);
 }

@@ -8,7 +8,7 @@ import {
 } from "@perdure/core/protocol";
 import { toBase64, toText } from "../../rules/bytes.ts";
 import type { DeliveredStep } from "../claims.ts";
-import { forEach, type Part, type Sql, sql, type Tx, ValueList } from "../tx.ts";
+import { forEach, type Part, type Sql, sql, strings, type Tx, ValueList } from "../tx.ts";
 
 /** The key of a history's first entry, the run's payload. */
 export const FIRST_RECORD = "init";
@@ -27,6 +27,11 @@ export function recordsOf(kind: RecordKind): Sql {
 /** Whether an entry may name a call's message: it is the call, or the plan of a step, which an inline call uses. */
 export function mayNameCall(callType: CallType, key: string): boolean {
   return callType === "toCallback" || isKeyOf("plan", key);
+}
+
+/** The position of the last entry of a run's history, as a part of a statement. */
+export function lastPosition(run: Part): Sql {
+  return sql`(SELECT max(position) FROM entries WHERE run = ${run})`;
 }
 
 /** The position of the next entry of a run's history, as a part of a statement. */
@@ -80,12 +85,16 @@ export async function insertBareEntry(tx: Tx, run: number, entry: BareEntry): Pr
   return changes > 0;
 }
 
-/** An entry of a step, with its place in the history of a run. */
-export interface NewEntry extends BareEntry {
-  readonly run: number;
-  readonly position: number;
+/** An entry of a step that an invocation appends. */
+export interface StepEntry extends BareEntry {
   readonly step: string;
   readonly lease: number;
+}
+
+/** An entry of a step, with its place in the history of a run. */
+export interface NewEntry extends StepEntry {
+  readonly run: number;
+  readonly position: number;
 }
 
 /**
@@ -93,19 +102,34 @@ export interface NewEntry extends BareEntry {
  * and the entries of a run are in the order of their positions.
  */
 export function sendEntries(tx: Tx, entries: readonly NewEntry[]): void {
-  const rows = entries.map(({ callType: type, ...entry }) => ({ ...entry, type }));
+  const columns = { run: "number", position: "number", ...STEP_ENTRY } as const;
+  const rows = entries.map(({ run, position, ...entry }) => ({ run, position, ...toStepRow(entry) }));
   tx.sendForEach(
-    forEach(NEW_ENTRY, rows, (row, from) => {
-      return sql`INSERT INTO entries (run, position, record, message, call_type, step, body, created_at, lease)
-        SELECT ${row.run}, ${row.position}, ${row.key}, ${row.message}, ${row.type}, ${row.step}, ${row.body}, ${tx.now},
-          ${row.lease}${from}`;
+    forEach(columns, rows, (row, from) => {
+      return sql`${insertStepEntry(row, tx.now)}${from}`;
     }),
   );
 }
 
-const NEW_ENTRY = {
-  run: "number",
-  position: "number",
+/** A row of {@link STEP_ENTRY}. */
+export type StepRow = ReturnType<typeof toStepRow>;
+
+export function toStepRow({ callType: type, ...entry }: StepEntry) {
+  return { ...entry, type };
+}
+
+/** The insertion of an entry of a step. Its parts may be columns of the clauses that follow it. */
+export function insertStepEntry(
+  row: Readonly<Record<"run" | "position" | keyof typeof STEP_ENTRY, Part>>,
+  createdAt: number,
+): Sql {
+  return sql`INSERT INTO entries (run, position, record, message, call_type, step, body, created_at, lease)
+    SELECT ${row.run}, ${row.position}, ${row.key}, ${row.message}, ${row.type}, ${row.step}, ${row.body}, ${createdAt},
+      ${row.lease}`;
+}
+
+/** The columns of an entry of a step, without its place. */
+export const STEP_ENTRY = {
   key: "string",
   message: "string",
   type: "string",
@@ -113,6 +137,27 @@ const NEW_ENTRY = {
   body: "bytes",
   lease: "number",
 } as const;
+
+/** What an invocation must know of a history to append to it. */
+export interface HistoryEnd {
+  /** The position of the last entry. */
+  readonly last: number;
+  /** The key of one of the new entries that the history has at a position that the invocation knows; null for none. */
+  readonly repeated: string | null;
+}
+
+/** Reads the end of a run's history for entries with these keys. @param after the position up to which the invocation knows it */
+export async function historyEnd(
+  tx: Tx,
+  run: number,
+  { after, keys }: { readonly after: number; readonly keys: readonly string[] },
+): Promise<HistoryEnd> {
+  const end = await tx.one<HistoryEnd>(
+    sql`SELECT coalesce(max(position), 0) AS last, ${repeatedKey(run, strings(keys), after)} AS repeated
+      FROM entries WHERE run = ${run}`,
+  );
+  return end ?? { last: 0, repeated: null };
+}
 
 /** An entry with its place in its history. */
 export interface PlacedEntry extends Omit<BareEntry, "key" | "step" | "lease"> {
@@ -287,19 +332,43 @@ export interface ClaimedEntries {
 }
 
 interface ClaimedRow extends Omit<EntryRow, "body"> {
+  /** The place of its part. */
+  readonly at: number;
+  readonly position: number;
   readonly record: string;
   readonly step: string | null;
   readonly size: number;
   readonly body: Uint8Array | null;
 }
 
-/** Reads a {@link history} for a delivery. It leaves out large bodies, which the dispatcher reads when it has room for them. */
-export async function claimedEntries(tx: Tx, run: number, last: number, first = 0): Promise<ClaimedEntries> {
-  const rows = await tx.all<ClaimedRow>(
-    sql`SELECT message, call_type, record, step, length(body) AS size,
-        CASE WHEN length(body) <= ${LARGE} THEN body END AS body
-      FROM entries WHERE run = ${run} AND ${SEQ} BETWEEN ${first} AND ${last} ORDER BY position`,
+/** A part of the history of a run, by the keys of its first and its last entry. */
+export interface ClaimedPart {
+  readonly run: number;
+  readonly first: number;
+  readonly last: number;
+}
+
+/**
+ * Reads parts of histories for deliveries. It leaves out large bodies, which the dispatcher reads when it has room for them.
+ *
+ * @returns the entries of each part, by its place
+ */
+export async function claimedEntries(tx: Tx, parts: readonly ClaimedPart[]): Promise<ClaimedEntries[]> {
+  const columns = { at: "number", run: "number", first: "number", last: "number" } as const;
+  const asked = parts.map((part, at) => ({ at, ...part }));
+  const rows = await tx.allForEach<ClaimedRow>(
+    forEach(columns, asked, (row, _from, join) => {
+      return sql`SELECT ${row.at} AS at, message, call_type, record, step, position, length(body) AS size,
+          CASE WHEN length(body) <= ${LARGE} THEN body END AS body
+        FROM entries${join} WHERE entries.run = ${row.run} AND ${SEQ} BETWEEN ${row.first} AND ${row.last} ORDER BY position`;
+    }),
   );
+  const found: ClaimedRow[][] = parts.map(() => []);
+  for (const row of rows) found[row.at]?.push(row);
+  return found.map(toClaimed);
+}
+
+function toClaimed(rows: readonly ClaimedRow[]): ClaimedEntries {
   const omitted = rows.reduce((sum, { body, size }) => sum + (body ? 0 : Math.ceil(size / 3) * 4), 0);
   const entries = rows.map((row) => toEntry({ ...row, body: row.body ?? new Uint8Array() }));
   return { entries, omitted, step: stepIn(rows.at(-1)) };

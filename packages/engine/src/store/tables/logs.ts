@@ -1,5 +1,5 @@
 import { isLogged, type LogState } from "../../rules/log.ts";
-import { type Sql, sql, type Tx } from "../tx.ts";
+import { forEach, type Sql, sql, type Tx } from "../tx.ts";
 import type { MessageRow } from "./rows.ts";
 
 /** Details of a change of state. */
@@ -22,6 +22,26 @@ export async function logState(
   if (!logged) return;
   tx.send(
     sql`INSERT INTO logs (message, state, at, attempt, due_at) VALUES (${seq}, ${state}, ${tx.now}, ${attempt ?? null}, ${dueAt ?? null})`,
+  );
+}
+
+/** Logs the same new state of several messages. */
+export function logEach(
+  tx: Tx,
+  messages: readonly Pick<MessageRow, "seq" | "kind">[],
+  state: LogState,
+): void {
+  const logged = messages.filter(({ kind }) => isLogged(kind));
+  tx.count({ of: "message", state, count: logged.length });
+  tx.count({ of: "delivery", state, count: messages.length - logged.length });
+  tx.sendForEach(
+    forEach(
+      { message: "number" },
+      logged.map(({ seq }) => ({ message: seq })),
+      (row, from) => {
+        return sql`INSERT INTO logs (message, state, at) SELECT ${row.message}, ${state}, ${tx.now}${from}`;
+      },
+    ),
   );
 }
 

@@ -34,10 +34,12 @@ export interface RunRow {
   readonly in_progress: string | null;
 }
 
+/** The columns of a run's lease. */
+export const LEASE_COLUMNS: Sql = sql`run_leases.number AS lease, run_leases.holder, run_leases.invocation,
+  run_leases.in_progress`;
+
 /** Selects runs with their leases, the rows of {@link toRun}: conditions follow it. */
-export const RUNS: Sql = sql`SELECT runs.*, run_leases.number AS lease, run_leases.holder,
-  run_leases.invocation, run_leases.in_progress
-  FROM runs LEFT JOIN run_leases ON run_leases.run = runs.key`;
+export const RUNS: Sql = sql`SELECT runs.*, ${LEASE_COLUMNS} FROM runs LEFT JOIN run_leases ON run_leases.run = runs.key`;
 
 /** A row of {@link MESSAGES}: a message with its row in `due`. */
 export interface MessageRow {

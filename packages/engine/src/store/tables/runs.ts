@@ -2,8 +2,9 @@ import { placeOf } from "../../rules/destination.ts";
 import { EngineError, notFound } from "../../rules/engine-error.ts";
 import { isLive, type NewRun, type Run, type RunConfig, type RunState } from "../../rules/run.ts";
 import type { RunChoice } from "../lists.ts";
-import { constants, insert, type Sql, sql, type Tx } from "../tx.ts";
-import { RUNS, type RunRow, toJson, toRun } from "./rows.ts";
+import { constants, forEach, insert, type Sql, sql, type Tx } from "../tx.ts";
+import { type LastEntry, lastPosition } from "./entries.ts";
+import { LEASE_COLUMNS, RUNS, type RunRow, toJson, toRun } from "./rows.ts";
 
 /** The condition on `runs` that a run hasn't ended. */
 export const IS_LIVE: Sql = sql`state = ${constants<RunState>("RUN_STARTED")}`;
@@ -97,6 +98,38 @@ export async function chosenRun(tx: Tx, { id, createdAt }: RunChoice): Promise<R
 export async function runOf(tx: Tx, key: number | null): Promise<Run | undefined> {
   const row = key === null ? undefined : await tx.one<RunRow>(sql`${RUNS} WHERE key = ${key}`);
   return row && toRun(row);
+}
+
+/** A run, and the last entry of its history. */
+export interface RunWithEnd {
+  readonly run: Run;
+  readonly last: Pick<LastEntry, "seq" | "record"> | undefined;
+}
+
+interface RunWithEndRow extends RunRow {
+  readonly last_seq: number | null;
+  readonly last_record: string | null;
+}
+
+/** The runs of these keys, by their keys. */
+export async function runsWithEnds(tx: Tx, keys: readonly number[]): Promise<Map<number, RunWithEnd>> {
+  const rows = await tx.allForEach<RunWithEndRow>(
+    forEach(
+      { run: "number" },
+      keys.map((run) => ({ run })),
+      (row, _from, join) => {
+        return sql`SELECT runs.*, ${LEASE_COLUMNS}, last.seq AS last_seq, last.record AS last_record
+        FROM runs LEFT JOIN run_leases ON run_leases.run = runs.key
+          LEFT JOIN entries AS last ON last.run = runs.key AND last.position = ${lastPosition(sql`runs.key`)}${join}
+        WHERE runs.key = ${row.run}`;
+      },
+    ),
+  );
+  return new Map(rows.map((row) => [row.key, { run: toRun(row), last: toLast(row) }]));
+}
+
+function toLast({ last_seq: seq, last_record: record }: RunWithEndRow): RunWithEnd["last"] {
+  return seq === null || record === null ? undefined : { seq, record };
 }
 
 /** The error for a request that needs a live run. It says whether the run has ended or never existed. */
