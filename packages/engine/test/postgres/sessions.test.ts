@@ -79,6 +79,38 @@ describe("a lost connection", () => {
   });
 });
 
+describe("the rights of an engine's user", () => {
+  it("need be no more than to own the schema, and once its tables are there, to change their rows", async () => {
+    const url = new URL(newDatabase());
+    const schema = url.searchParams.get("schema") ?? "";
+    const as = (user: string): string => Object.assign(new URL(url), { username: user, password: "pw" }).href;
+    const [owner, writer, stranger] = ["owner", "writer", "stranger"].map((name) => `${name}_${schema}`) as [
+      string,
+      string,
+      string,
+    ];
+    const grant = (statements: string) => withClient(url.href, (sql) => sql.unsafe(statements));
+    await grant(
+      `DROP SCHEMA IF EXISTS "${schema}";
+      CREATE ROLE "${owner}" LOGIN PASSWORD 'pw'; CREATE ROLE "${writer}" LOGIN PASSWORD 'pw'; CREATE ROLE "${stranger}" LOGIN PASSWORD 'pw';
+      CREATE SCHEMA "${schema}" AUTHORIZATION "${owner}"`,
+    );
+    await (await openPostgres(as(owner))).close();
+    await grant(
+      `GRANT USAGE ON SCHEMA "${schema}" TO "${writer}";
+      GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA "${schema}" TO "${writer}"`,
+    );
+    const w = world(undefined, { opened: await openPostgres(as(writer)), clock: new ManualClock() });
+    expect((await w.ask("POST", "/v2/publish/https://a.test/")).status).toBe(200);
+    await expect.poll(() => w.calls).toHaveLength(1);
+    await w.engine.stop();
+    await w.store.close();
+    await expect(openPostgres(as(stranger))).rejects.toThrow(
+      /^The database can't be used: its user (lacks a right|may use no schema)/,
+    );
+  });
+});
+
 describe("the tables that change fast", () => {
   it("are vacuumed early", async () => {
     const url = newDatabase();

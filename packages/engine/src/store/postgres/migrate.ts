@@ -22,10 +22,7 @@ export async function migrate(
   await session.query("BEGIN", []);
   try {
     await lock(session, schema);
-    if (schema !== undefined) await session.query(`CREATE SCHEMA IF NOT EXISTS "${schema}"`, []);
-    await session.query("CREATE TABLE IF NOT EXISTS schema_version (version integer NOT NULL)", []);
-    const { rows } = await session.query("SELECT max(version) AS version FROM schema_version", []);
-    const version = (rows[0] as { version: number | null }).version ?? 0;
+    const version = (await hasTables(session, schema)) ? await versionOf(session) : 0;
     if (version > known.length + 1) {
       throw new StoreUnavailable(
         `The database was written by a newer version of the engine (schema ${version}; this one knows ${known.length}, and accepts ${known.length + 1}).`,
@@ -46,6 +43,31 @@ export async function migrate(
     await session.query("ROLLBACK", []).catch(() => {});
     throw error;
   }
+}
+
+/**
+ * Makes the schema and the table of its version, where they are missing: even with `IF NOT EXISTS` the server asks for the right to
+ * create them, which an engine doesn't need once it has its tables.
+ *
+ * @returns whether the table was there
+ */
+async function hasTables(session: PostgresSession, schema: string | undefined): Promise<boolean> {
+  if (schema !== undefined && !(await isThere(session, "to_regnamespace($1)", schema)))
+    await session.query(`CREATE SCHEMA "${schema}"`, []);
+  const table = "to_regclass(quote_ident(current_schema()) || $1)";
+  if (await isThere(session, table, ".schema_version")) return true;
+  await session.query("CREATE TABLE schema_version (version integer NOT NULL)", []);
+  return false;
+}
+
+async function isThere(session: PostgresSession, found: string, name: string): Promise<boolean> {
+  const { rows } = await session.query(`SELECT ${found} IS NOT NULL AS found`, [name]);
+  return (rows[0] as { readonly found: boolean }).found;
+}
+
+async function versionOf(session: PostgresSession): Promise<number> {
+  const { rows } = await session.query("SELECT max(version) AS version FROM schema_version", []);
+  return (rows[0] as { readonly version: number | null }).version ?? 0;
 }
 
 /** Waits for the engines that migrate this schema, as long as they take, and lets a migration of large tables take its time. */
