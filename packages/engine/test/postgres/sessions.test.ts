@@ -111,6 +111,46 @@ describe("the rights of an engine's user", () => {
   });
 });
 
+describe("a database with defaults of its own", () => {
+  it("doesn't change how transactions see one another", async () => {
+    const url = new URL(newDatabase());
+    const role = `strict_${url.searchParams.get("schema")}`;
+    await withClient(url.href, (sql) =>
+      sql.unsafe(
+        `CREATE ROLE "${role}" SUPERUSER LOGIN PASSWORD 'pw'; ALTER ROLE "${role}" SET default_transaction_isolation = 'repeatable read'`,
+      ),
+    );
+    Object.assign(url, { username: role, password: "pw" });
+    const level = await withClient(url.href, (sql) => sql`SHOW transaction_isolation`);
+    expect(level).toEqual([{ transaction_isolation: "repeatable read" }]);
+    const stores = await Promise.all([openPostgres(url.href), openPostgres(url.href)]);
+    const worlds = stores.map((opened) => world(undefined, { opened, clock: new ManualClock() }));
+    // Each of the two engines in turn, and all at once: a stale view would lose some of the changes.
+    const headers = { [HEADER.deduplicationId]: "one" };
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, (_, at) =>
+        worlds[at % 2]?.ask("POST", "/v2/publish/https://a.test/", { headers }),
+      ),
+    );
+    expect(answers.map((answer) => answer?.status).sort()).toEqual([200, ...Array(39).fill(202)]);
+    expect(new Set(answers.map((answer) => answer?.body.messageId)).size).toBe(1);
+    for (const { engine } of worlds) await engine.stop();
+    for (const store of stores) await store.close();
+  });
+
+  it("is refused when its encoding can't hold every text", async () => {
+    const url = new URL(newDatabase());
+    const database = `latin_${url.searchParams.get("schema")}`;
+    await withClient(url.href, (sql) =>
+      sql.unsafe(`CREATE DATABASE "${database}" ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0`),
+    );
+    url.pathname = `/${database}`;
+    await expect(openPostgres(url.href)).rejects.toThrow(
+      /^The database's encoding is LATIN1, and the engine needs UTF8/,
+    );
+  });
+});
+
 describe("the tables that change fast", () => {
   it("are vacuumed early", async () => {
     const url = newDatabase();

@@ -118,7 +118,7 @@ export function createClient(
     connection: {
       application_name: name,
       ...(location.schema === undefined ? {} : { search_path: `"${location.schema}"` }),
-      ...(location.pooled ? {} : SESSION_LIMITS),
+      ...(location.pooled ? {} : { ...SESSION_LIMITS, default_transaction_isolation: "read committed" }),
       ...(writes && !location.pooled ? FOR_WRITERS : {}),
     },
   } as postgres.Options<Record<string, postgres.PostgresType>>);

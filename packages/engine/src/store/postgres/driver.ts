@@ -76,7 +76,8 @@ const MAX_REFUSALS = 8;
 const RECONNECT_MS = { first: 50, longest: 2000 };
 
 const BEGIN_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-const BEGIN_WRITE = "BEGIN";
+// Whatever the default of the database is: what a transaction reads under a lock must be what its last owner has left.
+const BEGIN_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 /**
  * Runs transactions on PostgreSQL, several at once: each session takes the operations that wait when it is free. So an

@@ -11,7 +11,7 @@ import type { PostgresSession } from "./session.ts";
  * during an update. A migration therefore never takes away what the version before it needs.
  *
  * @param schema created first, if the database hasn't got it
- * @throws StoreUnavailable when the schema is newer than that, or the data has moved to another database
+ * @throws StoreUnavailable when the schema is newer than that, the data has moved to another database, or its encoding isn't UTF8
  */
 export async function migrate(
   session: PostgresSession,
@@ -19,8 +19,9 @@ export async function migrate(
   schema?: string,
 ): Promise<void> {
   await session.connect();
-  await session.query("BEGIN", []);
+  await session.query("BEGIN ISOLATION LEVEL READ COMMITTED", []);
   try {
+    await checkEncoding(session);
     await lock(session, schema);
     const version = (await hasTables(session, schema)) ? await versionOf(session) : 0;
     if (version > known.length + 1) {
@@ -42,6 +43,17 @@ export async function migrate(
   } catch (error) {
     await session.query("ROLLBACK", []).catch(() => {});
     throw error;
+  }
+}
+
+/** @throws StoreUnavailable for a database that can't hold every text */
+async function checkEncoding(session: PostgresSession): Promise<void> {
+  const { rows } = await session.query("SELECT current_setting('server_encoding') AS name", []);
+  const { name } = rows[0] as { readonly name: string };
+  if (name !== "UTF8") {
+    throw new StoreUnavailable(
+      `The database's encoding is ${name}, and the engine needs UTF8: CREATE DATABASE perdure ENCODING 'UTF8' TEMPLATE template0.`,
+    );
   }
 }
 
