@@ -171,7 +171,7 @@ export class ClientSession implements PostgresSession {
     await this.#client?.end({ timeout: 1 });
   }
 
-  /** Has the server make its plans anew, now and then, before the next statement. */
+  /** Tells the server to make its plans anew, now and then, before the next statement. */
   #replan(): void {
     const { writes = false } = this.#settings;
     const now = performance.now();
