@@ -76,7 +76,7 @@ const MAX_REFUSALS = 8;
 const RECONNECT_MS = { first: 50, longest: 2000 };
 
 const BEGIN_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-// Whatever the default of the database is: what a transaction reads under a lock must be what its last owner has left.
+// Under a lock, a transaction must read what the last owner has left, whatever the database's default is.
 const BEGIN_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 /**

@@ -82,8 +82,9 @@ export class Instances {
         sql`SELECT signing_keys FROM engines WHERE id IN (${liveEngines()}) AND id <> ${id} AND signing_keys IS NOT NULL`,
       ),
     );
-    const isKnown = (digest: string): boolean => digests.includes(digest);
-    return others.some(({ signing_keys }) => !(JSON.parse(signing_keys) as string[]).some(isKnown));
+    const own = new Set(digests);
+    const isOwn = (digest: string): boolean => own.has(digest);
+    return others.some(({ signing_keys }) => !(JSON.parse(signing_keys) as string[]).some(isOwn));
   }
 
   /** Whether this engine does the housekeeping now: one engine does, until it stops or dies. */
