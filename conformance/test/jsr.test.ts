@@ -28,10 +28,14 @@ describe.each(["core", "adapters"])("packages/%s on JSR", (folder) => {
     expect(ours).toMatchObject({ name: npm.name, version: npm.version, license: npm.license });
     expect(ours.exports).toEqual(entries);
     const core = manifest("core", "package.json");
-    // JSR has no conditions: its users' appends travel one by one, which is right on every platform.
+    // JSR has no conditions: its users' appends travel one by one, which is right on every platform, and the digests look for
+    // Node's functions.
     const imports =
       folder === "core"
-        ? { "#appenders": "./src/engine-client/appenders-per-invocation.ts" }
+        ? {
+            "#appenders": "./src/engine-client/appenders-per-invocation.ts",
+            "#digest": "./src/util/digest-node.ts",
+          }
         : { [core.name]: `npm:${core.name}@^${core.version}` };
     expect(ours.imports).toEqual(imports);
   });

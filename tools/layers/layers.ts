@@ -7,7 +7,7 @@ export const LAYERS: Readonly<Record<string, readonly Floor[]>> = {
     { places: ["util"] },
     { places: ["protocol"] },
     { places: ["engine-client"], packages: ["@upstash/qstash", "#appenders"] },
-    { places: ["server"] },
+    { places: ["server"], packages: ["#digest"] },
     { places: ["steps"] },
     { places: ["context.ts", "workflow.ts", "middleware.ts"] },
     { places: ["replay"] },

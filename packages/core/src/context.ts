@@ -95,7 +95,6 @@ export interface StepHost {
 /** A workflow's view of its run. Every step is recorded under its name; a recorded one isn't run again. */
 export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
   declare readonly requestPayload: Payload;
-  declare readonly headers: Headers;
   declare readonly url: string;
   declare readonly env: Env;
   declare readonly workflowRunId: string;
@@ -117,7 +116,11 @@ export class WorkflowContext<Payload = unknown> implements RunContext<Payload> {
     this.#host = host;
   }
 
-  // Created on first access.
+  // These are created on first access.
+  get headers(): Headers {
+    return this.#run.headers;
+  }
+
   get qstashClient(): Client {
     return this.#run.qstashClient;
   }

@@ -19,7 +19,7 @@ import type { Env } from "./protocol/variables.ts";
 import type { InlineLimits } from "./replay/inline-invocation.ts";
 import { authorizeRequest, isAuthenticated } from "./server/authorize.ts";
 import { createConfigResolver, type EndpointConfig, type EndpointOptions } from "./server/endpoint-config.ts";
-import { type IncomingRequest, type RequestHead, readHead, readRequest } from "./server/read-request.ts";
+import { readHead, readRequest } from "./server/read-request.ts";
 import { respond } from "./server/respond.ts";
 import { checkOnExhausted, type Invokable } from "./steps/index.ts";
 import { checkFunction, mustBe } from "./util/check.ts";
@@ -191,15 +191,15 @@ export function handlerOf<Payload, Result>(
       options.verbose ? loggingMiddleware : [],
     ].flat(),
     inline: toInlineLimits(options.inline),
+    trustProxy,
+    bodyLimit,
     siblings,
   };
   const resolveConfig = createConfigResolver(options);
-  return (request, env, limits) =>
-    handleRequest(limits ? { ...endpoint, inline: toInlineLimits(options.inline, limits) } : endpoint, {
-      head: () => readHead(request, trustProxy),
-      request: (head) => readRequest(head, bodyLimit),
-      config: (headers) => resolveConfig(env, headers),
-    });
+  return (request, env, limits) => {
+    const definition = limits ? { ...endpoint, inline: toInlineLimits(options.inline, limits) } : endpoint;
+    return handleRequest(definition, request, (headers) => resolveConfig(env, headers));
+  };
 }
 
 /** A Worker may send 50 requests while it answers one: an append for each step leaves room for those of the steps. */
@@ -237,23 +237,21 @@ function encodeCapabilitiesOf(onCancel: boolean, options: DeferredRunOptions): s
   });
 }
 
-/** Reads a request and its configuration lazily: each part only when it is needed. */
-interface RequestReader {
-  readonly head: () => RequestHead | Refusal;
-  readonly request: (head: RequestHead) => Promise<IncomingRequest | Refusal>;
-  readonly config: (headers: Headers) => EndpointConfig;
-}
-
-async function handleRequest(definition: EndpointDefinition, read: RequestReader): Promise<Response> {
+async function handleRequest(
+  definition: EndpointDefinition,
+  received: Request,
+  resolveConfig: (headers: Headers) => EndpointConfig,
+): Promise<Response> {
   const endpoint = testHost<DefinitionHost>()?.replace(definition) ?? definition;
   let authenticated = false;
   try {
-    const head = read.head();
+    const head = readHead(received, endpoint.trustProxy);
     if ("kind" in head) return respond(head, authenticated);
     const { headers } = head;
     const delivery = classify(headers);
-    const config = configOrMisconfigured(() => read.config(headers));
-    const request = await authorizeRequest(config.access, head, delivery, () => read.request(head));
+    const config = configOrMisconfigured(() => resolveConfig(headers));
+    const read = () => readRequest(head, endpoint.bodyLimit);
+    const request = await authorizeRequest(config.access, head, delivery, read);
     if ("kind" in request) return respond(request, authenticated);
     authenticated = isAuthenticated(config.access);
     const outcome = await handle({ endpoint, config, request, delivery, authenticated });

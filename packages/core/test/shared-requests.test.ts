@@ -29,8 +29,10 @@ describe("runs that are triggered at once", () => {
   it("share requests while eight others wait for their answers", async () => {
     const results = await triggerAtOnce(40);
     expect(ids(results)).toEqual(Array.from({ length: 40 }, (_, at) => `wfr_${at}`));
-    expect(sizes().slice(0, 8)).toEqual(Array(8).fill(1));
-    expect(sizes().length).toBeLessThan(17);
+    // One of the eight may arrive behind a later one.
+    const ascending = sizes().sort((a, b) => a - b);
+    expect(ascending.slice(0, 8)).toEqual(Array(8).fill(1));
+    expect(ascending.length).toBeLessThan(17);
     expect(recorder().published).toHaveLength(40);
   });
 

@@ -5,15 +5,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { WorkflowError, WorkflowNonRetryableError, WorkflowRetryAfterError } from "../src/index.ts";
 import { randomId, toRunId } from "../src/protocol/ids.ts";
-import {
-  encodeUtf8,
-  equalConstantTime,
-  fromBase64,
-  textFromBase64,
-  toBase64,
-  toBase64Url,
-} from "../src/util/bytes.ts";
-import { createDigests } from "../src/util/digest.ts";
+import { encodeUtf8, equalConstantTime, fromBase64, textFromBase64, toBase64 } from "../src/util/bytes.ts";
+import { createDigests } from "../src/util/digest-node.ts";
 import {
   parseDuration,
   parseUnixTime,
@@ -155,16 +148,12 @@ describe("digests", () => {
   };
 
   it.each(Object.entries(PLATFORMS))("hash and verify alike, by %s", async (_name, digests) => {
-    expect(toBase64Url(await digests.sha256(encodeUtf8("")))).toBe(
-      "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU",
-    );
+    expect(await digests.sha256(encodeUtf8(""))).toBe("47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU");
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ minLength: 1 }), fc.uint8Array(), async (secret, data) => {
         const [key, bytes] = [new Uint8Array(secret), new Uint8Array(data)];
         const hmac = new Uint8Array(createHmac("sha256", key).update(bytes).digest());
-        expect(new Uint8Array(await digests.sha256(bytes))).toEqual(
-          new Uint8Array(createHash("sha256").update(bytes).digest()),
-        );
+        expect(await digests.sha256(bytes)).toBe(createHash("sha256").update(bytes).digest("base64url"));
         expect(await digests.hmacKey(key).verify(hmac, bytes)).toBe(true);
         expect(await digests.hmacKey(key).verify(hmac, new Uint8Array([...bytes, 0]))).toBe(false);
         expect(await digests.hmacKey(key).verify(hmac.slice(1), bytes)).toBe(false);
@@ -176,7 +165,7 @@ describe("digests", () => {
   it("hash a large body", async () => {
     const large = new Uint8Array(1024 * 1024).fill(7);
     const wanted = createHash("sha256").update(large).digest("base64url");
-    expect(toBase64Url(await createDigests().sha256(large))).toBe(wanted);
+    expect(await createDigests().sha256(large)).toBe(wanted);
   });
 });
 

@@ -92,8 +92,8 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
     clock,
     useClock: (other) => (now = other),
     onRunsChanged: (listener) => (onRuns = listener),
-    async announceKeys(digests) {
-      if (await instances.announceKeys(digests)) (settings.warn ?? console.warn)(OTHER_KEYS);
+    async announceKeys(fingerprints) {
+      if (await instances.announceKeys(fingerprints)) (settings.warn ?? console.warn)(OTHER_KEYS);
     },
     // Beside the transactions of runs, whose locks would be held meanwhile.
     ...bindAll(INDEXING, { driver: background, owner: instance, excerptBytes: 0 }),

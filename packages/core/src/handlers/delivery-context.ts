@@ -30,6 +30,10 @@ export interface EndpointDefinition {
   readonly middlewares: readonly WorkflowMiddleware[];
   /** The limits of an invocation that runs inline; `false`: each invocation runs one step. */
   readonly inline: InlineLimits | false;
+  /** Whether a proxy sets the URL. */
+  readonly trustProxy: boolean;
+  /** The most bytes of a request's body. */
+  readonly bodyLimit: number;
   /** The last segment of the URL of each workflow of the same `serveMany`. */
   readonly siblings: ReadonlyMap<object, string>;
 }
@@ -94,9 +98,13 @@ export function toRunContext(
   overrides: { readonly url?: string | undefined; readonly createdAt?: number | undefined } = {},
 ): RunContext {
   const { config, request, delivery } = ctx;
+  let headers: Headers | undefined;
   const context: RunContext = {
     requestPayload,
-    headers: userHeaders(request.headers),
+    get headers() {
+      headers ??= userHeaders(request.headers);
+      return headers;
+    },
     url: overrides.url ?? config.workflowUrl(request.url),
     env: config.env,
     workflowRunId: delivery.runId,
@@ -112,8 +120,9 @@ export function toRunContext(
       throw new TypeError(message);
     },
   };
-  // Copying or printing a context must not create the client.
-  return Object.defineProperty(context, "qstashClient", { enumerable: false });
+  // Copying or printing a context must not create them.
+  const hidden = { enumerable: false };
+  return Object.defineProperties(context, { headers: hidden, qstashClient: hidden });
 }
 
 /** Headers of the protocol, and headers that proxies and platforms add. The user's request didn't set them. */

@@ -33,6 +33,7 @@ export async function resumeInline(run: PreparedRun, offer: Offer): Promise<Outc
   const append = ctx.config.engine().appender();
   const id = randomId();
   if (known === 1) await emit(ctx, "runStarted", { context: run.context });
+  const isObserved = ctx.endpoint.middlewares.length > 0;
   // Results that the engine has recorded after the last invocation: this one emits them.
   const received = resultsAtEnd(records);
   const emitRecords = async (recorded: readonly StepRecord[] = []): Promise<void> => {
@@ -47,7 +48,7 @@ export async function resumeInline(run: PreparedRun, offer: Offer): Promise<Outc
     known,
     attempts,
     append: async (appended) => {
-      if (appended.records.length > 0) await emitRecords();
+      if (isObserved && appended.records.length > 0) await emitRecords();
       try {
         return await append(
           appended.after > known ? appended : { ...appended, capabilities: ctx.endpoint.capabilities },
@@ -59,13 +60,17 @@ export async function resumeInline(run: PreparedRun, offer: Offer): Promise<Outc
       }
     },
     toAsk: (step, id) => toRequest(ctx, step, id),
-    beforeStep: async (step) => {
-      await emitRecords();
-      await invocation.beforeStep?.(step);
-    },
-    recorded: async (recorded) => {
-      if (recorded.length > 0) await emitRecords(recorded);
-    },
+    beforeStep: isObserved
+      ? async (step) => {
+          await emitRecords();
+          await invocation.beforeStep?.(step);
+        }
+      : undefined,
+    recorded: isObserved
+      ? async (recorded) => {
+          if (recorded.length > 0) await emitRecords(recorded);
+        }
+      : undefined,
     onResult: (record) => received.push(record),
     attemptFailed: (failure) => reportFailure(ctx.endpoint, ctx.delivery, failure),
   });

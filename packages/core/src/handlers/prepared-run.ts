@@ -10,8 +10,8 @@ import { around, emit } from "./events.ts";
 /** A run whose payload is parsed. */
 export interface PreparedRun {
   readonly ctx: DeliveryContext<Resume>;
-  /** The workflow's context once it has started; before that, one without steps. */
-  context: WorkflowContext;
+  /** The workflow's context. It has no steps before the workflow starts. */
+  readonly context: WorkflowContext;
   readonly invocation: Invocation;
 }
 
@@ -29,10 +29,11 @@ export async function prepareRun(
   } catch (error) {
     return { kind: "failed", error, where: "payload" };
   }
-  const runContext = toRunContext(ctx, parsed);
+  const host: StepHost = { request: pending, cancel: pending };
+  const context = new WorkflowContext(toRunContext(ctx, parsed), host);
   const run: PreparedRun = {
     ctx,
-    context: new WorkflowContext(runContext, inertHost),
+    context,
     invocation: {
       history,
       runId,
@@ -42,14 +43,14 @@ export async function prepareRun(
       onExhausted: endpoint.onExhausted,
       engine: config.engine,
       signal: request.request.signal,
-      start: (host) => {
-        run.context = new WorkflowContext(runContext, host);
-        return endpoint.workflow(run.context);
+      start: (started) => {
+        Object.assign(host, started);
+        return endpoint.workflow(context);
       },
       aroundStep: ({ name }, attempt, work) => around(ctx, { kind: "step", stepName: name, attempt }, work),
       beforeStep: ({ name, options }) => {
         if (options?.rollback && !delivery.ownEngine) warnOnce(NO_ROLLBACKS);
-        return emit(ctx, "beforeExecution", { context: run.context, stepName: name });
+        return emit(ctx, "beforeExecution", { context, stepName: name });
       },
     },
   };
@@ -58,5 +59,5 @@ export async function prepareRun(
 
 const NO_ROLLBACKS = "This engine makes no rollbacks. Undo steps in the failure function.";
 
-/** The host of a context that middlewares only read. */
-const inertHost: StepHost = { request: () => new Promise(() => {}), cancel: () => new Promise(() => {}) };
+/** Until the workflow starts, middlewares only read its context. */
+const pending = () => new Promise<never>(() => {});

@@ -34,7 +34,7 @@ export interface InlineInvocation extends Invocation {
   /**
    * Called when the engine has recorded these results and caught failures of the invocation, or is about to.
    */
-  readonly recorded: (records: readonly StepRecord[]) => Promise<void>;
+  readonly recorded?: ((records: readonly StepRecord[]) => Promise<void>) | undefined;
   /** Called for a result that the engine has recorded on its own. */
   readonly onResult: (record: StepRecord) => void;
   /** Called for a failed attempt that doesn't end the invocation. */

@@ -41,10 +41,6 @@ export function idOf({ record }: Line): number | undefined {
   return record.kind === "attempt" ? undefined : resultId(record.record);
 }
 
-export function targetOf({ record }: Line): number {
-  return record.kind === "begin" ? resultId(record.record) : 0;
-}
-
 export function recordsOf(lines: readonly Line[]): InlineRecord[] {
   return lines.map(({ record }) => record);
 }

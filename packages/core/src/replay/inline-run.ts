@@ -20,18 +20,16 @@ import {
   refusedAppend,
   refusedRecord,
   resultOf,
-  targetOf,
 } from "./inline-journal.ts";
 import {
-  decideMismatchRetry,
   decideStepRetry,
   failurePlace,
   isCatchable,
+  mismatched,
   mismatchTimeoutMs,
   nestedStep,
   platformScope,
   recordOf,
-  replayMismatch,
 } from "./invocation.ts";
 import { performStep, StepExecution } from "./step-execution.ts";
 import { newEntry, type StepEntry, toFailedStep } from "./step-history.ts";
@@ -174,11 +172,8 @@ class InlineRun {
     const outcome = this.#outcome;
     // Without a pending step, the workflow awaits something of its own.
     if (!outcome && pending === 0) return;
-    this.#timer = setTimeout(() => {
-      const error = replayMismatch(missing, [...newSteps], outcome);
-      const retry = decideMismatchRetry(error, attempt, outcome);
-      this.#close({ kind: "threw", error, where: "replay", retry });
-    }, mismatchTimeoutMs());
+    const close = () => this.#close(mismatched(missing, newSteps, outcome, attempt));
+    this.#timer = setTimeout(close, mismatchTimeoutMs());
   }
 
   /** Returns the steps that can begin now. */
@@ -238,7 +233,7 @@ class InlineRun {
       else if (exhausted && exhausted.retryAt === undefined)
         this.#failedForGood(pending, toError(exhausted.error), exhausted.attempt);
       else {
-        await beforeStep?.(step);
+        if (beforeStep) await beforeStep(step);
         if (step.perform) steps.push(pending);
         else this.#ask(pending);
       }
@@ -272,7 +267,7 @@ class InlineRun {
   }
 
   /** Appends what must be on disk before the steps begin. @returns whether they may */
-  async #tell(steps: readonly PendingStep[]): Promise<boolean> {
+  #tell(steps: readonly PendingStep[]): boolean | Promise<boolean> {
     const total = this.#underWay.size + steps.length;
     const undoable = steps.some(({ step }) => step.options?.rollback);
     const unknown = (total > 1 && !this.#appended) || (undoable && (this.#begun > 0 || total > 1));
@@ -305,7 +300,7 @@ class InlineRun {
     const begins = this.#journal.filter(({ record }) => record.kind === "begin");
     for (const line of begins) {
       this.#journal.splice(this.#journal.indexOf(line), 1);
-      this.#rolledBack.unshift(targetOf(line));
+      this.#rolledBack.unshift(idOf(line) as number);
     }
     const [first] = steps;
     if (this.#journal.length > 0 || this.#begun > 0 || !first) this.#close({ kind: "continue" });
@@ -336,7 +331,7 @@ class InlineRun {
         return false;
       }
       for (const news of answer.news) this.#applyNews(news, lines);
-      await this.#invocation.recorded(lines.flatMap(resultOf));
+      await this.#invocation.recorded?.(lines.flatMap(resultOf));
       return true;
     }
     if (answer.error !== "refused") {
@@ -489,7 +484,7 @@ class InlineRun {
     const closing = this.#closing;
     const last = closing && closing.kind !== "continue" ? closing : outcome;
     const lines = last.kind === "lost" ? [] : this.#journal;
-    await this.#invocation.recorded(lines.flatMap(resultOf));
+    await this.#invocation.recorded?.(lines.flatMap(resultOf));
     this.#end({ ...last, after: this.#known, records: recordsOf(lines) });
   }
 

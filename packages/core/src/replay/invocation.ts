@@ -66,7 +66,7 @@ export interface Invocation {
   /** Calls the workflow. */
   readonly start: (host: StepHost) => unknown;
   /** Called before a step's work begins, here or in the engine. */
-  readonly beforeStep?: (step: Step) => Promise<void>;
+  readonly beforeStep?: ((step: Step) => Promise<void>) | undefined;
   /** Runs a step's work inside of the endpoint's middlewares. Default: directly. */
   readonly aroundStep?: (
     step: Step,
@@ -119,17 +119,19 @@ export function failurePlace(history: StepHistory): ErrorBody["where"] {
 }
 
 /**
- * The error for a workflow that doesn't request all recorded steps.
+ * The outcome of an invocation whose workflow doesn't request all recorded steps. Its retry has the delay that the workflow's own
+ * error sets.
  *
- * @param outcome its end, if it has ended
+ * @param outcome the end of the workflow, if it has ended
  */
-export function replayMismatch(
+export function mismatched(
   missing: readonly StepEntry[],
-  newSteps: readonly PendingStep[],
+  newSteps: ReadonlySet<PendingStep>,
   outcome: WorkflowOutcome | undefined,
-): WorkflowError {
+  attempt: AttemptInfo,
+): Extract<ReplayResult, { kind: "threw" }> {
   const recorded = missing.map(({ id, name, type }) => `${id} "${name}" (${type})`);
-  const pending = newSteps.map(({ step: { name, type } }) => `"${name}" (${type})`);
+  const pending = [...newSteps].map(({ step: { name, type } }) => `"${name}" (${type})`);
   const thrown = outcome?.kind === "threw" ? { cause: outcome.error } : undefined;
   const how = thrown ? `thrown an error (${messageOf(thrown.cause)})` : "returned";
   const ended = outcome ? `The workflow has ${how} without them. ` : "";
@@ -137,7 +139,9 @@ export function replayMismatch(
     `The workflow doesn't fit the run's history. Recorded, not requested: ${recorded.join(", ")}. ` +
     `Requested, not recorded: ${pending.join(", ") || "none"}. ${ended}` +
     "Deploy code with the recorded steps, or restart the run. Put Date.now, Math.random and queries into steps.";
-  return new WorkflowError("replay_mismatch", message, thrown);
+  const error = new WorkflowError("replay_mismatch", message, thrown);
+  const policy = isRetryAfter(thrown?.cause) ? { retryDelay: thrown?.cause.retryAfter } : {};
+  return { kind: "threw", error, where: "replay", retry: decideRetry(error, attempt, policy) };
 }
 
 /** Returns true if the workflow can catch the step's failure. */
@@ -154,19 +158,6 @@ export function decideStepRetry(
 ): RetryDecision {
   const policy = options.atMostOnce ? { ...options, retries: 0 } : options;
   return (catchable ? decideRetryWithinLimit : decideRetry)(error, attempt, policy);
-}
-
-/**
- * The decision for a workflow that has ended without its recorded steps: with the delay that its own error
- * sets.
- */
-export function decideMismatchRetry(
-  error: WorkflowError,
-  attempt: AttemptInfo,
-  outcome: WorkflowOutcome | undefined,
-): RetryDecision {
-  const thrown = outcome?.kind === "threw" ? outcome.error : undefined;
-  return decideRetry(error, attempt, isRetryAfter(thrown) ? { retryDelay: thrown.retryAfter } : {});
 }
 
 /** The error for records that follow an unfinished group. */

@@ -4,10 +4,10 @@ import type { Step } from "../steps/index.ts";
 import { WorkflowError } from "../util/errors.ts";
 import { blindScope, type Scope } from "../util/scope.ts";
 import {
-  decideMismatchRetry,
   decideStepRetry,
   failurePlace,
   isCatchable,
+  mismatched,
   mismatchTimeoutMs,
   type NewEntry,
   nestedStep,
@@ -15,13 +15,12 @@ import {
   platformScope,
   type ReplayResult,
   recordOf,
-  replayMismatch,
   type SingleStepInvocation,
   unfinishedGroup,
   type WorkflowOutcome,
 } from "./invocation.ts";
 import { performStep, StepExecution } from "./step-execution.ts";
-import { type StepEntry, toFailedStep } from "./step-history.ts";
+import { toFailedStep } from "./step-history.ts";
 import { isComplete, type PendingStep, StepMatcher } from "./step-matcher.ts";
 
 /** Replays the recorded steps, carries out the next one, and returns the invocation's result. */
@@ -140,7 +139,11 @@ class Run {
     if (pending[0] && rolledBackId !== undefined) void this.#execute(pending[0], rolledBackId, 1);
     else if (missing.length === 0) this.#begin(pending);
     // A branch may wait for other work before it requests a step. If not, the code has changed.
-    else this.#mismatchTimer = setTimeout(() => this.#refuse(missing), mismatchTimeoutMs());
+    else {
+      const finish = () =>
+        this.#finish(mismatched(missing, this.#matcher.newSteps, this.#outcome, this.#invocation.attempt));
+      this.#mismatchTimer = setTimeout(finish, mismatchTimeoutMs());
+    }
   }
 
   #begin([first, ...others]: readonly PendingStep[]): void {
@@ -149,13 +152,6 @@ class Run {
     const size = others.length + 1;
     if (size === 1) void this.#execute(first, nextId, 1);
     else void this.#append([first, ...others].map(({ step }, at) => plan(step, nextId + at, size)));
-  }
-
-  #refuse(missing: readonly StepEntry[]): void {
-    const outcome = this.#outcome;
-    const error = replayMismatch(missing, [...this.#matcher.newSteps], outcome);
-    const retry = decideMismatchRetry(error, this.#invocation.attempt, outcome);
-    this.#finish({ kind: "threw", error, where: "replay", retry });
   }
 
   #awaitsPlannedStep(): boolean {

@@ -5,6 +5,8 @@ import { readResult, type Step } from "../steps/index.ts";
 import { WorkflowStepError } from "../util/errors.ts";
 import { type StepEntry, type StepHistory, toFailedStep } from "./step-history.ts";
 
+/** Its reactions are turns. A turn of an async function takes twice the memory, and a run has many. */
+const TURN = Promise.resolve();
 /** Turns of the microtask queue without a new request after which the workflow counts as idle. */
 const SETTLE_MICROTASKS = 20;
 
@@ -54,6 +56,8 @@ export class StepMatcher {
   #requests = 0;
   #handedOver = 0;
   #watching = false;
+  /** Turns since the last request or result. */
+  #turns = 0;
   #stopped = false;
 
   constructor({ entries, results }: Pick<StepHistory, "entries" | "results">, listener: Listener) {
@@ -65,6 +69,7 @@ export class StepMatcher {
 
   request(request: StepRequest): PendingStep {
     this.#requests++;
+    this.#turns = 0;
     const { name, type } = request.step;
     const nth = countUp(this.#counts, `${type}/${name}`);
     const key = { name, type, nth };
@@ -112,12 +117,13 @@ export class StepMatcher {
     entry.result = result;
     entry.group.finished.push(entry);
     this.#results.add(entry);
-    this.watch();
+    // Without a watch, the workflow is at rest.
+    if (!this.#watching) this.#watch(this.#takeNext());
   }
 
   /** Reports the next time that the workflow is idle. */
   watch(): void {
-    if (!this.#watching) void this.#watch();
+    if (!this.#watching) this.#watch();
   }
 
   /** Stops: the workflow receives no more results. */
@@ -125,22 +131,24 @@ export class StepMatcher {
     this.#stopped = true;
   }
 
-  async #watch(): Promise<void> {
+  /** @param next a result to hand over at once */
+  #watch(next?: StepEntry): void {
     this.#watching = true;
-    let entry: StepEntry | undefined;
-    do {
-      if (entry) this.#handOver(entry);
-      let seen = this.#requests;
-      for (let turn = 0; turn < SETTLE_MICROTASKS; turn++) {
-        await undefined;
-        if (seen !== this.#requests) turn = 0;
-        seen = this.#requests;
-      }
-      entry = this.#takeNext();
-    } while (entry);
-    this.#watching = false;
-    this.#listener.idle();
+    this.#turns = 0;
+    if (next) this.#handOver(next);
+    void TURN.then(this.#turn);
   }
+
+  readonly #turn = (): void => {
+    const isAtRest = ++this.#turns === SETTLE_MICROTASKS;
+    const next = isAtRest ? this.#takeNext() : undefined;
+    if (next) this.#watch(next);
+    else if (!isAtRest) void TURN.then(this.#turn);
+    else {
+      this.#watching = false;
+      this.#listener.idle();
+    }
+  };
 
   #takeNext(): StepEntry | undefined {
     for (const entry of this.#stopped ? [] : this.#results) {

@@ -1,10 +1,11 @@
+import { digests } from "#digest";
 import { checkCharacters } from "../engine-client/environment.ts";
 import type { Delivery } from "../protocol/delivery.ts";
 import * as HEADER from "../protocol/header-names.ts";
 import { boundHeaders, type DeliveryClaim, ISSUER, TOKEN_CLAIM } from "../protocol/token.ts";
-import { decodeUtf8, encodeUtf8, equalConstantTime, fromBase64Url, toBase64Url } from "../util/bytes.ts";
+import { decodeUtf8, encodeUtf8, equalConstantTime, fromBase64Url } from "../util/bytes.ts";
 import { safely } from "../util/check.ts";
-import { digests, type HmacKey } from "../util/digest.ts";
+import type { HmacKey } from "../util/digest.ts";
 import { messageOf, WorkflowError } from "../util/errors.ts";
 import { now } from "../util/test-host.ts";
 import { ANSWER_TIMEOUT_SECONDS, withTimeout } from "../util/timeout.ts";
@@ -99,7 +100,7 @@ export function verifyWithKeys(
 }
 
 async function isHashOf(hash: unknown, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
-  return equalConstantTime(String(hash).replace(/=+$/, ""), toBase64Url(await digests.sha256(bytes)));
+  return equalConstantTime(String(hash).replace(/=+$/, ""), await digests.sha256(bytes));
 }
 
 /** Like {@link verifyWithKeys}, with a receiver that has its own keys. */
@@ -192,8 +193,8 @@ function checkClaims(claims: Record<string, unknown>, tolerance: number): Record
 
 // Behind a proxy the host that the request names isn't the public one. Without a configured URL, the path has to do.
 function isForUrl(subject: unknown, requested: URL, publicUrl: string | undefined): subject is string {
-  if (typeof subject !== "string" || !URL.canParse(subject)) return false;
   if (subject === (publicUrl ?? requested.href)) return true;
+  if (typeof subject !== "string" || !URL.canParse(subject)) return false;
   const made = normalizeUrl(subject);
   if (publicUrl !== undefined) return made.href === normalizeUrl(publicUrl).href;
   const { pathname, search } = normalizeUrl(requested);

@@ -39,9 +39,14 @@ export async function withTimeout<Result>(
   what: string,
   work: Result | Promise<Result>,
 ): Promise<Result> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const fail = (): void => reject(new Error(`${what} took longer than ${seconds} seconds.`));
+    timer = setTimeout(fail, Math.min(seconds * 1000, MAX_TIMER_MS));
+  });
   try {
-    return await within(Math.min(seconds * 1000, MAX_TIMER_MS), undefined, async () => work);
-  } catch (error) {
-    throw error instanceof Event ? new Error(`${what} took longer than ${seconds} seconds.`) : error;
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

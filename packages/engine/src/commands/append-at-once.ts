@@ -17,7 +17,8 @@ import type { Operation } from "./operation.ts";
 export const appendRecords: Operation<[appends: readonly AppendInline[]], InlineAnswer[]> =
   ({ driver }) =>
   async (appends) => {
-    const stored = await storeAtOnce(driver, appends);
+    if (!driver.appendAtOnce) return driver.write((tx) => appendInline(tx, appends));
+    const stored = await storeAtOnce(driver.appendAtOnce, appends);
     const rest = appends.filter((_, at) => !stored.has(at));
     const decided = rest.length === 0 ? [] : await driver.write((tx) => appendInline(tx, rest));
     const answers = decided.values();
@@ -27,7 +28,10 @@ export const appendRecords: Operation<[appends: readonly AppendInline[]], Inline
   };
 
 /** @returns the places of the appends that are stored */
-async function storeAtOnce(driver: Driver, appends: readonly AppendInline[]): Promise<ReadonlySet<number>> {
+async function storeAtOnce(
+  appendAtOnce: NonNullable<Driver["appendAtOnce"]>,
+  appends: readonly AppendInline[],
+): Promise<ReadonlySet<number>> {
   const runs = new Map<string, number>();
   for (const { lease } of appends) runs.set(lease.runId, (runs.get(lease.runId) ?? 0) + 1);
   const rows = appends.flatMap((append, at) =>
@@ -36,8 +40,8 @@ async function storeAtOnce(driver: Driver, appends: readonly AppendInline[]): Pr
       ? [{ ...toHoldRow(append, at), entries: toRows(append) }]
       : [],
   );
-  if (rows.length === 0 || !driver.appendAtOnce) return new Set();
-  return driver.appendAtOnce(rows, (tx, stored) => {
+  if (rows.length === 0) return new Set();
+  return appendAtOnce(rows, (tx, stored) => {
     tx.count({ of: "inline", state: "appends", count: stored.size });
     for (const at of stored) {
       const { lease, entries } = appends[at] as AppendInline;

@@ -1,4 +1,4 @@
-import type { InlineAnswer } from "@perdure/core/protocol";
+import type { InlineAnswer, InlineNews } from "@perdure/core/protocol";
 import type { AppendInline } from "../rules/inline-append.ts";
 import type { Run, RunState } from "../rules/run.ts";
 import type { InProgress, RunLease } from "../rules/run-lease.ts";
@@ -42,15 +42,30 @@ async function appendRound(tx: Tx, appends: readonly AppendInline[]): Promise<In
   const unnoted = [...held.values()].flatMap(({ run, inline }) => (inline === 0 ? run : []));
   noteInline(tx, unnoted, true);
   tx.count({ of: "inline", state: "appends", count: held.size });
-  const additions = await inOrder.mapSideBySide([...held], ([at, row]) =>
-    toAddition(tx, appends[at] as AppendInline, row),
-  );
+  await recordEndpoints(tx, appends, held);
+  const additions = [...held].map(([at, row]) => toAddition(tx, appends[at] as AppendInline, row));
   const added = await insertInline(tx, additions);
-  const news = new Map([...held.keys()].map((at, nth) => [at, added[nth]]));
-  return inOrder.mapSideBySide(appends, async ({ lease }, at) => {
-    const own = news.get(at);
-    return own ? { news: own } : refusal(tx, lease);
+  const lost = appends.filter((_, at) => !held.has(at));
+  const refusals = await inOrder.mapSideBySide(lost, ({ lease }) => refusal(tx, lease));
+  const [news, refused] = [added.values(), refusals.values()];
+  return appends.map((_, at) =>
+    held.has(at) ? { news: news.next().value as InlineNews[] } : (refused.next().value as InlineAnswer),
+  );
+}
+
+/** Records the capabilities of the endpoints that tell others than the engine knows. */
+async function recordEndpoints(
+  tx: Tx,
+  appends: readonly AppendInline[],
+  held: ReadonlyMap<number, HeldRow>,
+): Promise<void> {
+  const changed = [...held].flatMap(([at, { run, capabilities: known }]) => {
+    const { capabilities } = appends[at] as AppendInline;
+    return capabilities === undefined || capabilities === known ? [] : [{ run, capabilities }];
   });
+  await inOrder.mapSideBySide(changed, async ({ run, capabilities }) =>
+    recordEndpoint(tx, (await runOf(tx, run)) as Run, { capabilities, identified: undefined }),
+  );
 }
 
 /**
@@ -82,15 +97,13 @@ export function toHoldRow(
   };
 }
 
-async function toAddition(
+function toAddition(
   tx: Tx,
-  { lease: { runId, number }, capabilities, ...records }: AppendInline,
-  { run: key, last, repeated, capabilities: known }: HeldRow,
-): Promise<InlineAddition> {
+  { lease: { runId, number }, after, entries }: AppendInline,
+  { run: key, last, repeated }: HeldRow,
+): InlineAddition {
   const whole = async (): Promise<Run> => (await runOf(tx, key)) as Run;
-  if (capabilities !== undefined && capabilities !== known)
-    await recordEndpoint(tx, await whole(), { capabilities, identified: undefined });
-  return { run: { key, id: runId, lease: number, last, repeated, whole }, records };
+  return { run: { key, id: runId, lease: number, last, repeated, whole }, records: { after, entries } };
 }
 
 async function refusal(tx: Tx, { runId, createdAt }: RunLease): Promise<InlineAnswer> {

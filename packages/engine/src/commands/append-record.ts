@@ -29,7 +29,7 @@ export async function appendRecord(tx: Tx, command: AppendStep | StartCall): Pro
     return receipt({ id, url: message.url }, run, true);
   }
   if (command.kind === "append") {
-    await openWebhook(tx, run.key, command.record);
+    openWebhook(tx, run.key, command.record);
     recordAppended(tx, command);
   }
   return receipt(message, run, false);

@@ -73,7 +73,7 @@ async function addOne(
   if (after > last) throw invalid("after", `expected ${last} at most, got ${after}`);
   const known = last > after ? await entriesAfter(tx, run.key, after) : [];
   const recorded = new Map(known.map((entry) => [entry.record, entry]));
-  const stored = await inOrder.map(entries, (entry) => toStored(tx, run, entry));
+  const stored = await toStored(tx, run, entries);
   const isTaken = (one: Stored) => {
     const there = recorded.get(one.entry.key);
     return there !== undefined && !isOwn(there, one);
@@ -82,17 +82,17 @@ async function addOne(
   if (stored.some(isTaken)) return toNews(known, stored);
   const fresh = stored.filter(({ entry }) => !recorded.has(entry.key));
   if (entries.some(({ kind }) => kind === "ask")) {
-    for (const one of fresh) await refusing(one, () => insertAndAct(tx, run, one));
+    for (const one of fresh) await insertAndAct(tx, run, one);
     // The engine's work may have added others.
     return toNews(await entriesAfter(tx, run.key, after), stored);
   }
   const keys = new Set(run.repeated === null ? [] : [run.repeated]);
   for (const [at, one] of fresh.entries()) {
     const { key } = one.entry;
-    if (keys.has(key)) await refusing(one, () => Promise.reject(isThere(run, key)));
+    if (keys.has(key)) throw refusalOf(one, isThere(run, key));
     keys.add(key);
     added.push({ ...toBare(run, one), run: run.key, position: last + at + 1 });
-    await act(tx, run, one);
+    note(tx, run, one);
   }
   return [...toNews(known, stored), ...fresh.map((one) => ownNews(stored.indexOf(one), one))];
 }
@@ -116,27 +116,31 @@ interface Stored {
   readonly body: Uint8Array;
 }
 
-async function toStored(tx: Tx, run: HeldRun, entry: NewInlineEntry): Promise<Stored> {
-  if (entry.kind !== "attempt") return { entry, body: entry.body };
-  const { retries = DEFAULT_RETRIES, retryDelay } = retryPolicy(await run.whole(), "step");
-  return {
-    entry,
-    body: toBytes(JSON.stringify(decideAttempt(entry.attempt, { retries, retryDelay }, tx.now))),
-  };
+async function toStored(tx: Tx, run: HeldRun, entries: readonly NewInlineEntry[]): Promise<Stored[]> {
+  const counts = entries.some(({ kind }) => kind === "attempt");
+  const { retries = DEFAULT_RETRIES, retryDelay } = counts ? retryPolicy(await run.whole(), "step") : {};
+  const toBody = (entry: NewInlineEntry): Uint8Array =>
+    entry.kind === "attempt"
+      ? toBytes(JSON.stringify(decideAttempt(entry.attempt, { retries, retryDelay }, tx.now)))
+      : entry.body;
+  return entries.map((entry) => ({ entry, body: toBody(entry) }));
 }
 
-/** @throws RecordRefused that names the record, in the place of another refusal */
-async function refusing({ entry }: Stored, work: () => Promise<void>): Promise<void> {
+/** Inserts an entry, and does what it asks the engine for. */
+async function insertAndAct(tx: Tx, run: HeldRun, stored: Stored): Promise<void> {
+  const { entry } = stored;
   try {
-    await work();
+    if (!(await insertBareEntry(tx, run.key, toBare(run, stored)))) throw isThere(run, entry.key);
+    if (entry.kind === "ask") await carryOut(tx, await run.whole(), entry.ask);
+    else note(tx, run, stored);
   } catch (error) {
-    throw isRefusal(error) && entry.kind !== "attempt" ? new RecordRefused(entry, error) : error;
+    throw refusalOf(stored, error);
   }
 }
 
-async function insertAndAct(tx: Tx, run: HeldRun, stored: Stored): Promise<void> {
-  if (!(await insertBareEntry(tx, run.key, toBare(run, stored)))) throw isThere(run, stored.entry.key);
-  await act(tx, run, stored);
+/** The error that names the record, in the place of another refusal. */
+function refusalOf({ entry }: Stored, error: unknown): unknown {
+  return isRefusal(error) && entry.kind !== "attempt" ? new RecordRefused(entry, error) : error;
 }
 
 function isThere({ id }: HeldRun, key: string): EngineError {
@@ -159,21 +163,12 @@ export function toBare({ lease }: Pick<HeldRun, "lease">, { entry, body }: Store
   };
 }
 
-/** Does what an entry asks the engine for, and tells the engine's observers of it. */
-async function act(tx: Tx, run: HeldRun, { entry, body }: Stored): Promise<void> {
-  switch (entry.kind) {
-    case "ask":
-      return carryOut(tx, await run.whole(), entry.ask);
-    case "begin":
-      return;
-    case "attempt":
-      return recordAttempt(tx, run.id, readAttempt(body));
-    case "result":
-      await openWebhook(tx, run.key, entry.record);
-      return recordResult(tx, run.id, entry.record);
-    default:
-      return entry satisfies never;
-  }
+/** Tells the engine's observers of an entry that asks the engine for nothing. */
+function note(tx: Tx, run: HeldRun, { entry, body }: Stored): void {
+  if (entry.kind === "attempt") recordAttempt(tx, run.id, readAttempt(body));
+  if (entry.kind !== "result") return;
+  openWebhook(tx, run.key, entry.record);
+  recordResult(tx, run.id, entry.record);
 }
 
 /** Tells the engine's observers of a result. */

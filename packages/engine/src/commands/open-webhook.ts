@@ -4,7 +4,7 @@ import { kindOf } from "../rules/step-kinds.ts";
 import { sql, type Tx } from "../store/tx.ts";
 
 /** Opens the address of the webhook that a step has made. Every other record does nothing here. */
-export async function openWebhook(tx: Tx, run: number, record: StepRecord): Promise<void> {
+export function openWebhook(tx: Tx, run: number, record: StepRecord): void {
   const eventId = webhookIn(record);
   if (eventId === undefined) return;
   tx.send(sql`INSERT INTO webhooks (run, event) VALUES (${run}, ${eventId}) ON CONFLICT DO NOTHING`);

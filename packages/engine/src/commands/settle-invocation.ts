@@ -113,7 +113,7 @@ async function nextRetry(tx: Tx, run: number): Promise<number | undefined> {
   return next > tx.now ? next : tx.now + PAUSE_MS;
 }
 
-/** What an invocation's records must know of the history. */
+/** Reads the end of a run's history for the records of an invocation. */
 export function endOfHistory(tx: Tx, run: number, { after, entries }: InvocationEnd): Promise<HistoryEnd> {
   return historyEnd(tx, run, { after, keys: entries.map(({ key }) => key) });
 }

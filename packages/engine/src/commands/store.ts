@@ -161,10 +161,10 @@ export interface Store
   /** The clock that all engines of the database share. An engine without a clock option uses it. */
   readonly clock?: Clock;
   /**
-   * Tells the other engines of the database which signing keys this engine has, by digests, and warns if another engine has none
+   * Tells the other engines of the database the fingerprints of this engine's signing keys, and warns if another engine has none
    * of them. Absent when one engine has the database for itself.
    */
-  announceKeys?(digests: readonly string[]): Promise<void>;
+  announceKeys?(fingerprints: readonly string[]): Promise<void>;
 }
 
 /** Binds the operations to a database. @param owner the name of the engine in its leases */

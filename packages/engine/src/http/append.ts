@@ -39,9 +39,9 @@ const appended: Body<readonly unknown[]> = {
   schema: z.looseObject({ appends: z.array(append) }),
   required: true,
   async read(bytes, { limits: { batchItems } }) {
-    const value = await parseJson(bytes, "the appends");
+    const value = await parseJson(bytes, "the append request");
     if (typeof value !== "object" || value === null || Array.isArray(value))
-      throw invalid("appends", "the appends must be a JSON object");
+      throw invalid("appends", "the append request must be a JSON object");
     const { appends } = value as Partial<InlineAppends>;
     if (!Array.isArray(appends)) throw invalid("appends", "expected a list");
     if (appends.length > batchItems)

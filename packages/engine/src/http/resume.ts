@@ -111,7 +111,7 @@ function resumeOne(kind: Kind, verb: string) {
       summary: `${verb} a failed run, as a new one`,
       params: dlqId,
       headers: OPTION_HEADERS,
-      body: optional(json("the edits", kind === "resume" ? resumeEdits : restartEdits)),
+      body: optional(json("the body", kind === "resume" ? resumeEdits : restartEdits)),
       answers: { 200: resumedRun },
       async handle(input, { store, limits }) {
         const how = { ...readChanges(input, kind, limits), edits: toEdits(input.body) };

@@ -438,15 +438,20 @@ describe("an engine that dies", () => {
     const append = { lease, after: 1, records: [done(1)], underWay: [key("step2")] };
     await appendTo(first, append);
     await crash(first);
+    // The run goes on once the old invocation has its answer: else it may have ended by then.
+    let goOn = (): void => {};
+    const refused = new Promise<void>((resolve) => (goOn = resolve));
     const second = boot(
       inline(async (run) => {
         expect([...run.results.keys()]).toEqual(["step1"]);
         // The old process is still at work, and repeats what it hasn't heard an answer to.
         expect(await appendTo(run.self, append)).toEqual({ error: "lease_lost" });
+        await refused;
         return run.returned("once", done(2));
       }),
     );
     expect(await appendTo(second, append)).toEqual({ error: "lease_lost" });
+    goOn();
     await second.drain();
     expect((await second.run("wfr_1")).steps).toHaveLength(3);
     expect(await stateOf(second)).toBe("RUN_SUCCESS");

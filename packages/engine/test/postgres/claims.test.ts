@@ -72,3 +72,34 @@ it("a settlement reads its own message, however many deliveries are in progress"
   // The claim reads each message a few times, and a settlement none but its own.
   expect(await readBy()).toBeLessThan(2000);
 });
+
+it("a claim doesn't read a table that has grown, soon after it was empty", { timeout: 30_000 }, async () => {
+  const url = newDatabase();
+  const store = await openPostgres(url);
+  store.useClock(() => START);
+  await withClient(url, async (client) => {
+    for (const table of ["due", "messages"])
+      await client`ALTER TABLE ${client(table)} SET (autovacuum_enabled = off)`;
+    await client`VACUUM (ANALYZE) due, messages`;
+  });
+  const claimTwo = async () => {
+    await store.accept([plain(), plain()]);
+    const { claims } = await store.claim({ limit: 2, leaseUntil: START + LEASE });
+    expect(claims).toHaveLength(2);
+    for (const { lease } of claims) await store.settle(lease, delivered(START));
+  };
+  for (let at = 0; at < 10; at++) await claimTwo();
+  await withClient(url, async (client) => {
+    await client`INSERT INTO due (message, status, at, kind)
+      SELECT -n, 'scheduled', ${START + 3_600_000}, 'message' FROM generate_series(1, 20000) AS numbers (n)`;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 2500));
+  for (let at = 0; at < 10; at++) await claimTwo();
+  await store.close();
+  const read = await withClient(url, async (client) => {
+    const [row] = await client<{ read: string }[]>`SELECT sum(idx_tup_read) AS read FROM pg_stat_user_indexes
+      WHERE relname = 'due' AND schemaname = current_schema`;
+    return Number(row?.read);
+  });
+  expect(read).toBeLessThan(20_000);
+});

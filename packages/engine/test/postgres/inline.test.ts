@@ -6,6 +6,7 @@ import { Client, serve, type WorkflowContext } from "@perdure/core";
 import { HEADER } from "@perdure/core/protocol";
 import { newDatabase } from "@perdure/test-support/postgres-database";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { withClient } from "./database.ts";
 import { type EngineProcess, KEYS, TOKEN, useProcesses } from "./processes.ts";
 
 const { start } = useProcesses();
@@ -77,7 +78,23 @@ async function stage(workflow: (context: WorkflowContext) => Promise<unknown>) {
     return handler(request);
   });
   const client = new Client({ baseUrl: proxy.url, token: TOKEN });
-  return { engines, proxy, deliveries, client, url: `${app}/wf` };
+  return { db, engines, proxy, deliveries, client, url: `${app}/wf` };
+}
+
+/**
+ * Notes in the table `lost` when a delivery loses its lease. On a machine that stands still for some seconds that is right: its
+ * engine isn't seen meanwhile, and another one takes the delivery over.
+ */
+async function noteLostLeases(db: string): Promise<() => Promise<number>> {
+  await withClient(db, async (client) => {
+    await client.unsafe(`CREATE TABLE lost (message BIGINT);
+      CREATE FUNCTION note_lost() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN INSERT INTO lost VALUES (OLD.message); RETURN NULL; END $$;
+      CREATE TRIGGER note_lost AFTER UPDATE ON due FOR EACH ROW
+        WHEN (OLD.status = 'delivering' AND NEW.retried = OLD.retried AND (NEW.status = 'scheduled' OR NEW.fence > OLD.fence))
+        EXECUTE FUNCTION note_lost()`);
+  });
+  return async () => (await withClient(db, (client) => client`SELECT message FROM lost`)).length;
 }
 
 const ended = (client: Client, id: string, state: string) =>
@@ -101,16 +118,29 @@ describe("inline execution with two engines behind one address", () => {
       return work();
     });
 
-  it("appends reach either engine, and one delivery carries the run", async () => {
-    const { client, url, deliveries, proxy } = await stage(async (context) => {
-      for (let at = 0; at < 12; at++) await step(context, `step ${at}`);
+  it("appends reach either engine, and one delivery carries the run for as long as it keeps its lease", async () => {
+    const steps = Array.from({ length: 12 }, (_, at) => `step ${at}`);
+    const { client, url, deliveries, proxy, db } = await stage(async (context) => {
+      for (const name of steps) await step(context, name);
       return "done";
     });
-    const { workflowRunId } = await client.trigger({ url });
-    await ended(client, workflowRunId, "RUN_SUCCESS");
-    expect(done).toEqual(Array.from({ length: 12 }, (_, at) => `step ${at}`));
+    const lost = await noteLostLeases(db);
+    for (let attempts = 1; ; attempts++) {
+      done = [];
+      deliveries.length = 0;
+      const lostBefore = await lost();
+      const { workflowRunId } = await client.trigger({ url });
+      await ended(client, workflowRunId, "RUN_SUCCESS");
+      // Whatever has happened, each step is on record once.
+      const groups = (await client.runs.get(workflowRunId))?.steps ?? [];
+      const recorded = groups.flatMap((group) => (group.type === "sequential" ? group.steps : []));
+      expect(recorded.map(({ stepName }) => stepName)).toEqual(["init", ...steps]);
+      if ((await lost()) > lostBefore && attempts < 3) continue;
+      expect(done).toEqual(steps);
+      expect(deliveries.filter((headers) => headers.has(HEADER.lease))).toHaveLength(1);
+      break;
+    }
     for (const appends of proxy.appends()) expect(appends).toBeGreaterThan(1);
-    expect(deliveries.filter((headers) => headers.has(HEADER.lease))).toHaveLength(1);
   });
 
   it("news of events, calls and children reach the invocation, whichever engine has heard of them", async () => {

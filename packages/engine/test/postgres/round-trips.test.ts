@@ -101,3 +101,17 @@ it("a claim or an append takes no more statements, and waits no more often, for 
   expect(await append(1)).toEqual({ statements: 1, trips: 1 });
   expect(await append(2)).toEqual({ statements: 1, trips: 1 });
 });
+
+it("appends of several requests that wait at the same time share statements", async () => {
+  await store.accept(Array.from({ length: 20 }, (_, at) => start(`wfr_waiting_${at}`)));
+  const { claims } = await store.claim({ limit: 20, leaseUntil: START + LEASE });
+  const before = statements;
+  const appends = claims.map((claim) => appendUnder(store, claim, { after: 1, records: [done(1)] }));
+  // Two for the same run: the second one is repeated.
+  const again = appendUnder(store, claims[0] as Claim, { after: 1, records: [done(1)] });
+  expect(await Promise.all([...appends, again])).toEqual(
+    [...claims, again].map(() => ({ news: [{ own: 0 }] })),
+  );
+  // Sixteen of them, four, and the repeated one, which needs a transaction: five statements, the history among them.
+  expect(statements - before).toBeLessThanOrEqual(9);
+});

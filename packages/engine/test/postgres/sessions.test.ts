@@ -79,6 +79,78 @@ describe("a lost connection", () => {
   });
 });
 
+describe("the rights of an engine's user", () => {
+  it("need be no more than to own the schema, and once its tables are there, to change their rows", async () => {
+    const url = new URL(newDatabase());
+    const schema = url.searchParams.get("schema") ?? "";
+    const as = (user: string): string => Object.assign(new URL(url), { username: user, password: "pw" }).href;
+    const [owner, writer, stranger] = ["owner", "writer", "stranger"].map((name) => `${name}_${schema}`) as [
+      string,
+      string,
+      string,
+    ];
+    const grant = (statements: string) => withClient(url.href, (sql) => sql.unsafe(statements));
+    await grant(
+      `DROP SCHEMA IF EXISTS "${schema}";
+      CREATE ROLE "${owner}" LOGIN PASSWORD 'pw'; CREATE ROLE "${writer}" LOGIN PASSWORD 'pw'; CREATE ROLE "${stranger}" LOGIN PASSWORD 'pw';
+      CREATE SCHEMA "${schema}" AUTHORIZATION "${owner}"`,
+    );
+    await (await openPostgres(as(owner))).close();
+    await grant(
+      `GRANT USAGE ON SCHEMA "${schema}" TO "${writer}";
+      GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA "${schema}" TO "${writer}"`,
+    );
+    const w = world(undefined, { opened: await openPostgres(as(writer)), clock: new ManualClock() });
+    expect((await w.ask("POST", "/v2/publish/https://a.test/")).status).toBe(200);
+    await expect.poll(() => w.calls).toHaveLength(1);
+    await w.engine.stop();
+    await w.store.close();
+    await expect(openPostgres(as(stranger))).rejects.toThrow(
+      /^The database can't be used: its user (lacks a right|may use no schema)/,
+    );
+  });
+});
+
+describe("a database with defaults of its own", () => {
+  it("doesn't change how transactions see one another", async () => {
+    const url = new URL(newDatabase());
+    const role = `strict_${url.searchParams.get("schema")}`;
+    await withClient(url.href, (sql) =>
+      sql.unsafe(
+        `CREATE ROLE "${role}" SUPERUSER LOGIN PASSWORD 'pw'; ALTER ROLE "${role}" SET default_transaction_isolation = 'repeatable read'`,
+      ),
+    );
+    Object.assign(url, { username: role, password: "pw" });
+    const level = await withClient(url.href, (sql) => sql`SHOW transaction_isolation`);
+    expect(level).toEqual([{ transaction_isolation: "repeatable read" }]);
+    const stores = await Promise.all([openPostgres(url.href), openPostgres(url.href)]);
+    const worlds = stores.map((opened) => world(undefined, { opened, clock: new ManualClock() }));
+    // Each of the two engines in turn, and all at once: a stale view would lose some of the changes.
+    const headers = { [HEADER.deduplicationId]: "one" };
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, (_, at) =>
+        worlds[at % 2]?.ask("POST", "/v2/publish/https://a.test/", { headers }),
+      ),
+    );
+    expect(answers.map((answer) => answer?.status).sort()).toEqual([200, ...Array(39).fill(202)]);
+    expect(new Set(answers.map((answer) => answer?.body.messageId)).size).toBe(1);
+    for (const { engine } of worlds) await engine.stop();
+    for (const store of stores) await store.close();
+  });
+
+  it("is refused when its encoding can't hold every text", async () => {
+    const url = new URL(newDatabase());
+    const database = `latin_${url.searchParams.get("schema")}`;
+    await withClient(url.href, (sql) =>
+      sql.unsafe(`CREATE DATABASE "${database}" ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0`),
+    );
+    url.pathname = `/${database}`;
+    await expect(openPostgres(url.href)).rejects.toThrow(
+      /^The database's encoding is LATIN1, and the engine needs UTF8/,
+    );
+  });
+});
+
 describe("the tables that change fast", () => {
   it("are vacuumed early", async () => {
     const url = newDatabase();

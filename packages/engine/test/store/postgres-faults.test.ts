@@ -31,6 +31,8 @@ describe("an error of a PostgreSQL server", () => {
     ["53300", "its server has too many connections"],
     ["53400", "its server lacks resources"],
     ["25006", "it is read-only: is it a standby?"],
+    ["42501", "its user lacks a right: docs/postgres.md says which ones an engine needs"],
+    ["3F000", "its user may use no schema of the search path"],
     ["57P01", "its server is starting, stopping or was stopped"],
     ["57P03", "its server is starting, stopping or was stopped"],
     ["58030", "its server can't read or write its files"],

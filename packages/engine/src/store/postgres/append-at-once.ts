@@ -15,6 +15,28 @@ const ENTRY = {
   position: sql`held.after + record."nth"`,
 };
 
+/** Appends that one caller waits for. */
+export interface AppendRequest {
+  readonly appends: readonly PlainAppend[];
+  /** Records and counts what has happened. */
+  readonly note: (tx: Tx, stored: ReadonlySet<number>) => void;
+}
+
+/** Stores the appends of several requests. @returns for each request the places of the appends that are stored */
+export async function appendTogether(tx: Tx, requests: readonly AppendRequest[]): Promise<Set<number>[]> {
+  const all = requests.flatMap(({ appends }, request) => appends.map((append) => ({ request, append })));
+  const stored = await appendAtOnce(
+    tx,
+    all.map(({ append }, at) => ({ ...append, at })),
+  );
+  const kept = all.filter((_, at) => stored.has(at));
+  return requests.map(({ note }, request) => {
+    const own = new Set(kept.flatMap((one) => (one.request === request ? one.append.at : [])));
+    note(tx, own);
+    return own;
+  });
+}
+
 /**
  * Stores the records of invocations, those of each run all or none, by one statement that needs no transaction around it: measured,
  * a run of ten steps waits half as long for its database.
@@ -27,7 +49,7 @@ const ENTRY = {
  * @param appends each for another run
  * @returns the places of the appends that are stored
  */
-export async function appendAtOnce(tx: Tx, appends: readonly PlainAppend[]): Promise<Set<number>> {
+async function appendAtOnce(tx: Tx, appends: readonly PlainAppend[]): Promise<Set<number>> {
   const records = appends.flatMap(({ at, entries }) =>
     entries.map((entry, place) => ({ at, nth: place + 1, ...entry })),
   );

@@ -68,10 +68,21 @@ const TYPES = {
  *
  * 1. Each of its statements has an index, and a table that is small now, such as `due` or `run_leases`, is read by many of them:
  *    the planner would read the whole table each time, and keep to that when it grows.
- * 2. Statements keep their plans. With a list among its parameters, a statement would be planned anew each time: measured, that
- *    takes as long as the rest of an append.
+ * 2. Statements keep their plans for {@link PLANS_MS}. With a list among its parameters, a statement would be planned anew each
+ *    time: measured, that takes as long as the rest of an append.
+ * 3. No statement is worth further processes. Among many sleeping messages a kept plan would begin some for each claim.
  */
-const FOR_WRITERS = { enable_seqscan: "off", plan_cache_mode: "force_generic_plan" };
+const FOR_WRITERS = {
+  enable_seqscan: "off",
+  plan_cache_mode: "force_generic_plan",
+  max_parallel_workers_per_gather: "0",
+};
+
+/**
+ * Milliseconds for which plans are kept. A plan that was made for an empty table may read all of it: after a burst of messages, it
+ * would until the server has analyzed the table.
+ */
+const PLANS_MS = 2000;
 
 /** The settings of one client. */
 export interface ClientSettings {
@@ -107,7 +118,7 @@ export function createClient(
     connection: {
       application_name: name,
       ...(location.schema === undefined ? {} : { search_path: `"${location.schema}"` }),
-      ...(location.pooled ? {} : SESSION_LIMITS),
+      ...(location.pooled ? {} : { ...SESSION_LIMITS, default_transaction_isolation: "read committed" }),
       ...(writes && !location.pooled ? FOR_WRITERS : {}),
     },
   } as postgres.Options<Record<string, postgres.PostgresType>>);
@@ -124,6 +135,7 @@ export class ClientSession implements PostgresSession {
   #isPrepared = countUses();
   /** Ends each statement that has no result yet. */
   readonly #pending = new Set<(error: ConnectionLost) => void>();
+  #planned = performance.now();
   #losses = 0;
   #connected = false;
 
@@ -144,6 +156,7 @@ export class ClientSession implements PostgresSession {
 
   async query(text: string, values: readonly SqlValue[]): Promise<StatementResult> {
     try {
+      this.#replan();
       const use = this.#isPrepared(text);
       // The first use may be the only one.
       const prepare = use.uses++ > 0;
@@ -156,6 +169,16 @@ export class ClientSession implements PostgresSession {
 
   async close(): Promise<void> {
     await this.#client?.end({ timeout: 1 });
+  }
+
+  /** Tells the server to make its plans anew, now and then, before the next statement. */
+  #replan(): void {
+    const { writes = false } = this.#settings;
+    const now = performance.now();
+    if (!writes || this.#location.pooled || now - this.#planned < PLANS_MS) return;
+    this.#planned = now;
+    // In a transaction that has failed it fails too, and the next statement says why.
+    this.#orLost(this.#open().unsafe("DISCARD PLANS")).catch(() => {});
   }
 
   #open(): postgres.Sql {

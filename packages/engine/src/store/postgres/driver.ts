@@ -5,24 +5,34 @@ import type { Backup, StateCount } from "../maintenance.ts";
 import { queryTimeout } from "../query-timeout.ts";
 import { sql, type Tx } from "../tx.ts";
 import { StoreUnavailable } from "../unavailable.ts";
-import { appendAtOnce } from "./append-at-once.ts";
+import { type AppendRequest, appendTogether } from "./append-at-once.ts";
 import { CommitUnknown, ConnectionLost, isTimeout, retryReason } from "./retries.ts";
 import type { PostgresSession } from "./session.ts";
 import { Transaction } from "./transaction.ts";
 
 /** An operation that waits for its transaction, or runs in one. */
-interface Operation {
-  readonly perform: (tx: Tx) => Promise<unknown>;
+type Operation = Work | Append;
+
+interface Pending {
   readonly resolve: (value: never) => void;
   readonly reject: (error: unknown) => void;
   /** When the caller asked for it, in milliseconds since 1970, by the engine's clock. */
   readonly now: number;
   /** When the driver gives it up while the database is away, in milliseconds of `performance.now()`. */
   readonly deadline: number;
-  /** Whether it is one statement, which needs no transaction around it. It may be done again after it has happened. */
-  readonly atOnce: boolean;
   /** How often the database has refused it. */
   refusals: number;
+}
+
+interface Work extends Pending {
+  readonly kind: "work";
+  readonly perform: (tx: Tx) => Promise<unknown>;
+}
+
+/** Appends that need no transaction. They may be stored again after they have been. */
+interface Append extends Pending {
+  readonly kind: "append";
+  readonly request: AppendRequest;
 }
 
 /** The changes of one transaction that concern other engines. */
@@ -47,6 +57,9 @@ export interface Sessions {
 /** Operations that one transaction takes at most. */
 const MAX_GROUP = 16;
 
+/** Runs to which one statement appends at most, of several requests: a few milliseconds' work. */
+const MAX_APPENDS = 256;
+
 /** Milliseconds after which a transaction takes no further operation: its locks hold up others. */
 const MAX_GROUP_MS = 10;
 
@@ -63,7 +76,8 @@ const MAX_REFUSALS = 8;
 const RECONNECT_MS = { first: 50, longest: 2000 };
 
 const BEGIN_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-const BEGIN_WRITE = "BEGIN";
+// Under a lock, a transaction must read what the last owner has left, whatever the database's default is.
+const BEGIN_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 /**
  * Runs transactions on PostgreSQL, several at once: each session takes the operations that wait when it is free. So an
@@ -78,8 +92,8 @@ export class PostgresDriver implements Driver {
   readonly #sessions: Sessions;
   readonly #busy = new Set<PostgresSession>();
   readonly #writes: Operation[] = [];
-  readonly #reads: Operation[] = [];
-  readonly #lists: Operation[] = [];
+  readonly #reads: Work[] = [];
+  readonly #lists: Work[] = [];
   readonly #listers: ReadonlySet<PostgresSession>;
   /** Milliseconds that each statement of a list may take. */
   #listLimit: number | undefined;
@@ -120,15 +134,7 @@ export class PostgresDriver implements Driver {
   get appendAtOnce(): Driver["appendAtOnce"] {
     if (this.#sessions.settings !== undefined) return undefined;
     return (appends, note) =>
-      this.#enqueue(
-        this.#writes,
-        async (tx) => {
-          const stored = await appendAtOnce(tx, appends);
-          note(tx, stored);
-          return stored;
-        },
-        true,
-      );
+      this.#wait((pending) => this.#writes.push({ kind: "append", request: { appends, note }, ...pending }));
   }
 
   /** Resolves after this engine's next commit, at news of another engine's, or after some milliseconds. */
@@ -224,11 +230,15 @@ export class PostgresDriver implements Driver {
     await Promise.all([...new Set([...writers, ...readers])].map((session) => session.close()));
   }
 
-  #enqueue<T>(queue: Operation[], perform: (tx: Tx) => Promise<T>, atOnce = false): Promise<T> {
+  #enqueue<T>(queue: (Work | Append)[], perform: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#wait((pending) => queue.push({ kind: "work", perform, ...pending }));
+  }
+
+  #wait<T>(enqueue: (pending: Pending) => void): Promise<T> {
     if (this.#closed) return Promise.reject(new StoreUnavailable("The store is closed."));
     return new Promise<T>((resolve, reject) => {
       const deadline = performance.now() + (this.#sessions.patience ?? PATIENCE_MS);
-      queue.push({ perform, resolve, reject, now: this.#now(), deadline, atOnce, refusals: 0 });
+      enqueue({ resolve, reject, now: this.#now(), deadline, refusals: 0 });
       this.#schedule();
     });
   }
@@ -255,12 +265,10 @@ export class PostgresDriver implements Driver {
     // Short transactions side by side, before long ones.
     const share = Math.min(MAX_GROUP, Math.ceil(this.#writes.length / writers.length));
     for (const session of writers.filter(isFree)) {
-      const group = this.#takeGroup(share);
-      const [first] = group;
-      if (first)
-        this.#occupy(session, group, () =>
-          first.atOnce ? this.#writeAtOnce(session, first) : this.#writeGroup(session, group),
-        );
+      const appends = this.#takeAppends(share);
+      const group = appends.length > 0 ? [] : this.#takeGroup(share);
+      if (appends.length > 0) this.#occupy(session, appends, () => this.#writeAppends(session, appends));
+      if (group.length > 0) this.#occupy(session, group, () => this.#writeGroup(session, group));
     }
     if (this.#isIdle) this.#idle?.();
   }
@@ -271,15 +279,34 @@ export class PostgresDriver implements Driver {
     );
   }
 
-  /**
-   * The operations of the next transaction. One that was refused begins a transaction, so that it may wait, and one that is a
-   * single statement has none.
-   */
-  #takeGroup(most: number): Operation[] {
-    const [first] = this.#writes;
-    if (first && (first.refusals > 0 || first.atOnce)) return this.#writes.splice(0, 1);
-    const rest = this.#writes.findIndex(({ refusals, atOnce }, at) => at > 0 && (refusals > 0 || atOnce));
-    return this.#writes.splice(0, rest === -1 ? most : Math.min(rest, most));
+  /** The operations of the next transaction. One that was refused begins a transaction, so that it may wait. */
+  #takeGroup(most: number): Work[] {
+    const group: Work[] = [];
+    for (const operation of this.#writes) {
+      if (group.length === most || operation.kind !== "work") break;
+      if (operation.refusals > 0 && group.length > 0) break;
+      group.push(operation);
+      if (operation.refusals > 0) break;
+    }
+    this.#writes.splice(0, group.length);
+    return group;
+  }
+
+  /** The appends of the next statement, where some come next: each for another run. One that was refused is alone. */
+  #takeAppends(most: number): Append[] {
+    const group: Append[] = [];
+    const runs = new Set<string>();
+    for (const operation of this.#writes) {
+      if (group.length === most || operation.kind !== "append") break;
+      const ids = operation.request.appends.map(({ id }) => id);
+      const fits = operation.refusals === 0 && runs.size + ids.length <= MAX_APPENDS;
+      if (group.length > 0 && (!fits || ids.some((id) => runs.has(id)))) break;
+      group.push(operation);
+      for (const id of ids) runs.add(id);
+      if (operation.refusals > 0) break;
+    }
+    this.#writes.splice(0, group.length);
+    return group;
   }
 
   #occupy(session: PostgresSession, operations: readonly Operation[], work: () => Promise<void>): void {
@@ -319,7 +346,7 @@ export class PostgresDriver implements Driver {
     return transaction;
   }
 
-  async #read(session: PostgresSession, read: Operation): Promise<void> {
+  async #read(session: PostgresSession, read: Work): Promise<void> {
     const transaction = this.#begin(session, BEGIN_READ);
     try {
       read.resolve((await read.perform(transaction.tx(read.now))) as never);
@@ -329,7 +356,7 @@ export class PostgresDriver implements Driver {
     await transaction.rollback();
   }
 
-  async #list(session: PostgresSession, list: Operation): Promise<void> {
+  async #list(session: PostgresSession, list: Work): Promise<void> {
     const transaction = this.#begin(session, BEGIN_READ);
     const ms = this.#listLimit;
     if (ms !== undefined) transaction.send(`SET LOCAL statement_timeout = ${ms}`);
@@ -351,7 +378,7 @@ export class PostgresDriver implements Driver {
    * 4. When the connection is lost before the commit, all operations wait for another transaction. When it is lost during
    *    the commit, it is unknown whether they have happened: their callers get the error.
    */
-  async #writeGroup(session: PostgresSession, group: readonly Operation[]): Promise<void> {
+  async #writeGroup(session: PostgresSession, group: readonly Work[]): Promise<void> {
     const transaction = this.#begin(session, BEGIN_WRITE);
     const until = performance.now() + MAX_GROUP_MS;
     const done: Done[] = [];
@@ -373,7 +400,7 @@ export class PostgresDriver implements Driver {
   /** @returns whether the transaction goes on */
   async #writeOne(
     transaction: Transaction,
-    operation: Operation,
+    operation: Work,
     { alone, done }: { readonly alone: boolean; readonly done: Done[] },
   ): Promise<boolean> {
     const savepoint = alone ? undefined : transaction.savepoint();
@@ -388,14 +415,20 @@ export class PostgresDriver implements Driver {
     }
   }
 
-  /** Runs an operation that is one statement. The server commits it before it answers. */
-  async #writeAtOnce(session: PostgresSession, operation: Operation): Promise<void> {
+  /** Stores appends that arrived together by one statement. The server commits it before it answers. */
+  async #writeAppends(session: PostgresSession, group: readonly Append[]): Promise<void> {
     const transaction = new Transaction(session);
     try {
-      const value = await operation.perform(transaction.tx(operation.now));
-      this.#committed(transaction, [{ operation, value }]);
+      const stored = await appendTogether(
+        transaction.tx(this.#now()),
+        group.map(({ request }) => request),
+      );
+      this.#committed(
+        transaction,
+        group.map((operation, at) => ({ operation, value: stored[at] })),
+      );
     } catch (error) {
-      this.#refuse(this.#writes, operation, error);
+      for (const operation of group) this.#refuse(this.#writes, operation, error);
     }
   }
 

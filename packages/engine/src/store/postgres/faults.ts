@@ -17,6 +17,8 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   ],
   [/^28/, "it has refused the user or the password"],
   [/^3D000$/, "the server has no such database"],
+  [/^42501$/, "its user lacks a right: docs/postgres.md says which ones an engine needs"],
+  [/^3F000$/, "its user may use no schema of the search path"],
   [/^58/, "its server can't read or write its files"],
   [/^XX00[12]$/, "it is damaged: restore a backup"],
   // PgBouncer refuses the settings of a session with it.

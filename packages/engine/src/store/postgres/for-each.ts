@@ -20,10 +20,28 @@ const TYPES: Readonly<Record<ColumnType, string>> = {
   words: "text",
 };
 
-/** Returns one statement for all rows, which it reads from one parameter: measured, for 64 insertions, a fourth of the time. */
+/**
+ * Returns one statement for all rows, which it reads from one parameter: measured, for 64 insertions, a fourth of the time. One row
+ * alone has a parameter for each of its values.
+ */
 export function toOneStatement({ columns, rows, statement }: ForEach): Sql {
+  const [row, ...more] = rows;
+  if (row && more.length === 0) return statement(bound(columns, row) as never, NOTHING, NOTHING);
   const table = toTable(columns, rows, "each");
   return statement(rowOf(columns, "each") as never, sql` FROM ${table}`, sql` CROSS JOIN ${table}`);
+}
+
+const NOTHING = sql``;
+
+/** The values of a row, each with its type. */
+function bound(columns: ForEach["columns"], row: ForEach["rows"][number]): Readonly<Record<string, Part>> {
+  const list = Object.entries(columns);
+  return Object.fromEntries(list.map(([column, type]) => [column, toTyped(row[column] ?? null, type)]));
+}
+
+function toTyped(value: EachValue, type: ColumnType): Part {
+  if (value instanceof ValueList || value instanceof SearchedWords) return value;
+  return sql`CAST(${value} AS ${constant(TYPES[type])})`;
 }
 
 type Columns<Name extends string> = Readonly<Record<Name, ColumnType>>;

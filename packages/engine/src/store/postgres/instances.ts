@@ -39,7 +39,7 @@ export class Instances {
   #timer: ReturnType<typeof setInterval> | undefined;
   #beating: Promise<void> | undefined;
   #takingOver: Promise<void> | undefined;
-  /** Digests of the signing keys, as JSON; null until the engine has told them. */
+  /** The fingerprints of the signing keys, as JSON; null until the engine has told them. */
   #signingKeys: string | null = null;
   /** Milliseconds that the fastest heartbeat took. */
   #fastest = Number.POSITIVE_INFINITY;
@@ -72,18 +72,18 @@ export class Instances {
     await this.#remove(this.#options.id).catch(() => {});
   }
 
-  /** Registers the signing keys of this engine, by digests. @returns whether a live engine has none of them */
-  async announceKeys(digests: readonly string[]): Promise<boolean> {
+  /** Registers the fingerprints of this engine's signing keys. @returns whether a live engine has none of them */
+  async announceKeys(fingerprints: readonly string[]): Promise<boolean> {
     const { driver, id } = this.#options;
-    this.#signingKeys = JSON.stringify(digests);
+    this.#signingKeys = JSON.stringify(fingerprints);
     await this.#beat();
     const others = await driver.read((tx) =>
       tx.all<{ readonly signing_keys: string }>(
         sql`SELECT signing_keys FROM engines WHERE id IN (${liveEngines()}) AND id <> ${id} AND signing_keys IS NOT NULL`,
       ),
     );
-    const isKnown = (digest: string): boolean => digests.includes(digest);
-    return others.some(({ signing_keys }) => !(JSON.parse(signing_keys) as string[]).some(isKnown));
+    const isOwn = (fingerprint: string): boolean => fingerprints.includes(fingerprint);
+    return others.some(({ signing_keys }) => !(JSON.parse(signing_keys) as string[]).some(isOwn));
   }
 
   /** Whether this engine does the housekeeping now: one engine does, until it stops or dies. */

@@ -11,7 +11,7 @@ import type { PostgresSession } from "./session.ts";
  * during an update. A migration therefore never takes away what the version before it needs.
  *
  * @param schema created first, if the database hasn't got it
- * @throws StoreUnavailable when the schema is newer than that, or the data has moved to another database
+ * @throws StoreUnavailable when the schema is newer than that, the data has moved to another database, or its encoding isn't UTF8
  */
 export async function migrate(
   session: PostgresSession,
@@ -19,13 +19,11 @@ export async function migrate(
   schema?: string,
 ): Promise<void> {
   await session.connect();
-  await session.query("BEGIN", []);
+  await session.query("BEGIN ISOLATION LEVEL READ COMMITTED", []);
   try {
+    await checkEncoding(session);
     await lock(session, schema);
-    if (schema !== undefined) await session.query(`CREATE SCHEMA IF NOT EXISTS "${schema}"`, []);
-    await session.query("CREATE TABLE IF NOT EXISTS schema_version (version integer NOT NULL)", []);
-    const { rows } = await session.query("SELECT max(version) AS version FROM schema_version", []);
-    const version = (rows[0] as { version: number | null }).version ?? 0;
+    const version = (await hasTables(session, schema)) ? await versionOf(session) : 0;
     if (version > known.length + 1) {
       throw new StoreUnavailable(
         `The database was written by a newer version of the engine (schema ${version}; this one knows ${known.length}, and accepts ${known.length + 1}).`,
@@ -46,6 +44,42 @@ export async function migrate(
     await session.query("ROLLBACK", []).catch(() => {});
     throw error;
   }
+}
+
+/** @throws StoreUnavailable for a database that can't hold every text */
+async function checkEncoding(session: PostgresSession): Promise<void> {
+  const { rows } = await session.query("SELECT current_setting('server_encoding') AS name", []);
+  const { name } = rows[0] as { readonly name: string };
+  if (name !== "UTF8") {
+    throw new StoreUnavailable(
+      `The database's encoding is ${name}, and the engine needs UTF8: CREATE DATABASE perdure ENCODING 'UTF8' TEMPLATE template0.`,
+    );
+  }
+}
+
+/**
+ * Makes the schema and the table of its version, where they are missing: even with `IF NOT EXISTS` the server asks for the right to
+ * create them, which an engine doesn't need once it has its tables.
+ *
+ * @returns whether the table was there
+ */
+async function hasTables(session: PostgresSession, schema: string | undefined): Promise<boolean> {
+  if (schema !== undefined && !(await isThere(session, "to_regnamespace($1)", schema)))
+    await session.query(`CREATE SCHEMA "${schema}"`, []);
+  const table = "to_regclass(quote_ident(current_schema()) || $1)";
+  if (await isThere(session, table, ".schema_version")) return true;
+  await session.query("CREATE TABLE schema_version (version integer NOT NULL)", []);
+  return false;
+}
+
+async function isThere(session: PostgresSession, found: string, name: string): Promise<boolean> {
+  const { rows } = await session.query(`SELECT ${found} IS NOT NULL AS found`, [name]);
+  return (rows[0] as { readonly found: boolean }).found;
+}
+
+async function versionOf(session: PostgresSession): Promise<number> {
+  const { rows } = await session.query("SELECT max(version) AS version FROM schema_version", []);
+  return (rows[0] as { readonly version: number | null }).version ?? 0;
 }
 
 /** Waits for the engines that migrate this schema, as long as they take, and lets a migration of large tables take its time. */

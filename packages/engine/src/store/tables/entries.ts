@@ -138,7 +138,7 @@ export const STEP_ENTRY = {
   lease: "number",
 } as const;
 
-/** What an invocation must know of a history to append to it. */
+/** The end of a history, as an invocation must know it to append. */
 export interface HistoryEnd {
   /** The position of the last entry. */
   readonly last: number;
