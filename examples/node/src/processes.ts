@@ -14,7 +14,8 @@ export interface Running {
   readonly ended: Promise<number | null>;
 }
 
-const DEADLINE_MS = 20_000;
+/** Milliseconds that a process has until it listens, on a machine that may be busy. */
+const DEADLINE_MS = 60_000;
 
 /**
  * Starts a TypeScript file under the Node that runs this one.
