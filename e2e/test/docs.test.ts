@@ -152,7 +152,7 @@ describe("the pages of the documentation", () => {
       include: ["**/*.ts"],
     };
     writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
-    const { code, out } = await run(process.execPath, [TSC, "-p", "."]);
+    const { code, out } = await run(process.execPath, [TSC, "--singleThreaded", "-p", "."]);
     expect(out).toBe("");
     expect(code).toBe(0);
   });

@@ -1,7 +1,7 @@
 import { PGlite } from "@electric-sql/pglite";
 import type { PostgresSession } from "../../src/store/postgres/session.ts";
 import { decodeText } from "../../src/store/postgres/text.ts";
-import { EMPTY } from "../postgres/tables.ts";
+import { EMPTY, MAKE_EMPTY } from "../postgres/tables.ts";
 
 const INT8 = 20;
 const BYTEA = 17;
@@ -23,6 +23,8 @@ export class Pglite {
   readonly #db: PGlite;
   /** Schemas whose tables are there, and empty. */
   readonly #empty: string[] = [];
+  /** Schemas that know how to make their tables empty. */
+  readonly #prepared = new Set<string>();
   #schemas = 0;
 
   constructor(db: PGlite) {
@@ -41,6 +43,8 @@ export class Pglite {
         return { rows, changes: affectedRows };
       },
       close: async () => {
+        if (!this.#prepared.has(schema)) await this.#db.exec(MAKE_EMPTY);
+        this.#prepared.add(schema);
         await this.#db.exec(EMPTY);
         this.#empty.push(schema);
       },
