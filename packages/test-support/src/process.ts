@@ -108,15 +108,25 @@ export function environment(engineUrl: string): Record<string, string> {
  */
 export async function steadyPort(): Promise<number> {
   for (;;) {
-    const port = 15_000 + Math.floor(Math.random() * 15_000);
+    const port = FIRST_PORT + Math.floor(Math.random() * PORTS);
+    if (given.has(port)) continue;
     const probe = createServer();
     const free = await new Promise<boolean>((resolve) => {
       probe.once("error", () => resolve(false));
-      probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
+      // At all addresses: a server that listens at one of them keeps another from listening at all.
+      probe.listen(port, () => probe.close(() => resolve(true)));
     });
-    if (free) return port;
+    if (!free || given.has(port)) continue;
+    given.add(port);
+    return port;
   }
 }
+
+/** Each of vitest's workers has ports of its own: two could find the same one free before its server listens. */
+const PORTS = 3000;
+const FIRST_PORT = 15_000 + (Number(process.env.VITEST_POOL_ID ?? 0) % 5) * PORTS;
+/** The ports that this process has given to servers. */
+const given = new Set<number>();
 
 /** Creates a folder for the test to remove. Its path contains spaces. */
 export function temporaryFolder(parent: string = tmpdir()): { readonly path: string; remove(): void } {
