@@ -202,6 +202,11 @@ describe("the pages of the documentation", () => {
     expect(codes.filter((code) => !named.has(code))).toEqual([]);
   });
 
+  it("say beside the README's example that steps may run twice", () => {
+    const example = pages.find(({ name }) => name === "README.md")?.text.split("\n## Try it\n")[0];
+    expect(example).toContain("](docs/steps-may-run-twice.md)");
+  });
+
   it("are all in an index", () => {
     const indexes = pages.filter(({ name }) => INDEXES.includes(name));
     const listed = ["docs/README.md", ...indexes.flatMap(linksOf).map(({ file }) => relative(ROOT, file))];
