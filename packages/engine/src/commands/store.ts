@@ -148,7 +148,7 @@ type Operations = {
 
 /** The settings of a store. */
 export interface StoreSettings {
-  /** Bytes of an answer that the record of each failed attempt keeps. 4 KiB by default. */
+  /** Bytes of an answer that the record of each failed attempt keeps, 4 KiB by default. JSON is shortened and stays JSON. */
   readonly excerptBytes?: number;
   /** Called with a warning, such as that of a file that other users of the machine can read. `console.warn` by default. */
   readonly warn?: (warning: string) => void;
