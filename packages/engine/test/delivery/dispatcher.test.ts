@@ -25,6 +25,12 @@ function gate(): {
   };
 }
 
+function signal(): { readonly given: Promise<void>; readonly give: () => void } {
+  let give = (): void => {};
+  const given = new Promise<void>((resolve) => (give = resolve));
+  return { given, give };
+}
+
 describe("the dispatcher", () => {
   it("delivers as much at once as it may, and not more", async () => {
     const { endpoint, open, waiting } = gate();
@@ -129,21 +135,21 @@ describe("the dispatcher", () => {
     const clock = new ManualClock(START);
     const own = openTestStore({ file: ":memory:", now: () => clock.now() });
     let jumped = false;
-    const [claimed, renewed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const [claimed, renewed] = [signal(), signal()];
     const opened: TestStore = {
       ...own,
       commits: 0,
       async claim(order) {
         const claims = await own.claim(order);
         if (!jumped || claims.claims.length === 0) return claims;
-        claimed.resolve();
-        await renewed.promise;
+        claimed.give();
+        await renewed.given;
         return claims;
       },
       async renew(leases, until) {
-        await claimed.promise;
+        await claimed.given;
         const lost = await own.renew(leases, until);
-        renewed.resolve();
+        renewed.give();
         return lost;
       },
     };
