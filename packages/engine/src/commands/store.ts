@@ -8,6 +8,7 @@ import { checkWebhook } from "../queries/webhooks.ts";
 import { wholeEntries } from "../queries/whole-entries.ts";
 import type { Clock } from "../rules/clock.ts";
 import type { Settlement } from "../rules/settlement.ts";
+import type { SharedConfiguration } from "../rules/shared-configuration.ts";
 import type { ClaimOrder } from "../store/claim-order.ts";
 import type { Claims, Lease, Settled } from "../store/claims.ts";
 import type { Driver } from "../store/driver.ts";
@@ -161,7 +162,7 @@ type Operations = {
 
 /** The settings of a store. */
 export interface StoreSettings {
-  /** Bytes of an answer that the record of each failed attempt keeps. 4 KiB by default. */
+  /** Bytes of an answer that the record of each failed attempt keeps, 4 KiB by default. JSON is shortened and stays JSON. */
   readonly excerptBytes?: number;
   /** Called with a warning, such as that of a file that other users of the machine can read. `console.warn` by default. */
   readonly warn?: (warning: string) => void;
@@ -174,10 +175,10 @@ export interface Store
   /** The clock that all engines of the database share. An engine without a clock option uses it. */
   readonly clock?: Clock;
   /**
-   * Tells the other engines of the database the fingerprints of this engine's signing keys, and warns if another engine has none
-   * of them. Absent when one engine has the database for itself.
+   * Tells the other engines of the database this engine's configuration, and warns of what is different in theirs. Absent when
+   * one engine has the database for itself.
    */
-  announceKeys?(fingerprints: readonly string[]): Promise<void>;
+  announce?(configuration: SharedConfiguration): Promise<void>;
 }
 
 /** Binds the operations to a database. @param owner the name of the engine in its leases */
