@@ -69,6 +69,28 @@ describe.skipIf(isSkipped)("the story of a failure", () => {
     await page.getByRole("link", { name: id }).waitFor();
   });
 
+  it("shows the causes of an error with long stacks and a long message", async () => {
+    const fail = async (context: WorkflowContext<never>): Promise<void> => {
+      await context.run("charge", () => {
+        const cause = new Error("issuer answered 51");
+        const error = new Error(`declined: ${"x".repeat(6000)}`, { cause });
+        for (const one of [error, cause]) {
+          one.stack += "\n    at run (/a/long/path/to/node_modules/file.js:1:1)".repeat(80);
+        }
+        throw error;
+      });
+    };
+    const shop = await world(served("/order", fail, { retries: 1 }));
+    const id = await trigger(shop, ORDER_URL, BAD_ORDER);
+    await shop.settle(DAY);
+    const { page } = await open(`${shop.url}/runs/${id}`);
+    const story = page.locator(".story");
+    await expect.poll(() => story.locator(".error-card").textContent()).toContain("issuer answered 51");
+    const attempts = await story.locator(".attempts li").allTextContents();
+    expect(attempts).toHaveLength(2);
+    for (const text of attempts) expect(text).toMatch(/^.{0,20}declined: x/);
+  });
+
   it("resumes, restarts and deletes, and says so", async () => {
     const shop = await world(ORDER);
     const id = await trigger(shop, ORDER_URL, BAD_ORDER);

@@ -201,6 +201,28 @@ describe.skipIf(isSkipped)("the frame", () => {
     await expect.poll(() => page.locator("a[data-row]").count()).toBe(2);
   });
 
+  it("has no animation that never ends", async () => {
+    const shop = await world();
+    const sleeping = await trigger(shop, `${APP}/sleeper`, {});
+    const failed = await trigger(shop, ORDER_URL, BAD_ORDER);
+    await shop.settle();
+    const { page } = await open(`${shop.url}/runs`, { reducedMotion: "no-preference" });
+    // The dot says that the stream has begun, and rests.
+    const dot = page.locator(".live.is-live .dot");
+    await dot.waitFor();
+    expect(await dot.evaluate((one) => getComputedStyle(one).animationName)).toBe("pulse");
+    for (const path of [...PAGES, `/runs/${sleeping}`, `/runs/${failed}`]) {
+      await page.goto(shop.url + path);
+      await page.locator("h1").waitFor();
+      await dot.waitFor();
+      await page.locator(".bone").waitFor({ state: "detached" });
+      const ends = await page.evaluate(() =>
+        document.getAnimations().map((one) => Number(one.effect?.getComputedTiming().endTime)),
+      );
+      expect(ends.filter((end) => end > 10_000)).toEqual([]);
+    }
+  });
+
   it("says what is wrong when the engine is away, and goes on when it is back", async () => {
     const shop = await world();
     const { page } = await open(`${shop.url}/queues`);

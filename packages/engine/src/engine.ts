@@ -4,7 +4,7 @@ import type { Store } from "./commands/store.ts";
 import { Dispatcher } from "./delivery/dispatcher.ts";
 import type { DispatcherOptions } from "./delivery/dispatcher-options.ts";
 import { type Parallelism, withGlobalFlow } from "./delivery/global-flow.ts";
-import { createKeys } from "./delivery/keys.ts";
+import { createKeys, fingerprintOf } from "./delivery/keys.ts";
 import { MemoryBudget } from "./delivery/memory-budget.ts";
 import { createPolicy, type DestinationPolicy, type DestinationRules } from "./delivery/policy.ts";
 import { createLookup } from "./delivery/resolver.ts";
@@ -18,6 +18,7 @@ import { openSqlite } from "./open-sqlite.ts";
 import type { Clock } from "./rules/clock.ts";
 import { type ResolvedOptions, resolveOptions, type ScalarOptions } from "./rules/engine-options.ts";
 import type { Observer } from "./rules/event.ts";
+import { type SharedConfiguration, toSharedConfiguration } from "./rules/shared-configuration.ts";
 import { isPostgresUrl } from "./store/postgres/location.ts";
 import { limitStoreFaults } from "./store-faults.ts";
 import { systemClock } from "./system-clock.ts";
@@ -167,8 +168,10 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     start() {
       watchers.start();
       dispatcher.start();
-      const during = "comparing the signing keys with those of other engines";
-      keys.announce().catch((error: unknown) => watchers.emit({ type: "fault", during, error }));
+      const during = "comparing the configuration with that of other engines";
+      store
+        .announce?.(configurationOf(options, resolved))
+        .catch((error: unknown) => watchers.emit({ type: "fault", during, error }));
     },
     idle: () => dispatcher.idle(),
     async stop({ deadline = 5000 } = {}) {
@@ -242,6 +245,21 @@ function watch(store: Store, clock: Clock, { resolved, onEvent }: WatchOptions):
 
 function toTokens({ token, readOnlyTokens = [] }: EngineOptions): Service["tokens"] {
   return { full: typeof token === "string" ? [token] : token, readOnly: readOnlyTokens };
+}
+
+/** The part of the configuration that the engines of a database compare. */
+function configurationOf(options: EngineOptions, resolved: ResolvedOptions): SharedConfiguration {
+  const { full, readOnly } = toTokens(options);
+  const { current, next } = options.signingKeys;
+  return toSharedConfiguration({
+    secrets: {
+      "signing keys": [current, next].map(fingerprintOf),
+      tokens: full.map(fingerprintOf),
+      "read-only tokens": readOnly.map(fingerprintOf),
+    },
+    options: resolved,
+    destinations: options.destinations,
+  });
 }
 
 /** The settings of a dispatcher that are numbers, flags or names. */

@@ -24,9 +24,6 @@ export interface PostgresStore extends Store {
   readonly commits: number;
 }
 
-const OTHER_KEYS =
-  "Another engine of this database has other signing keys: an endpoint refuses the deliveries of one of the two. Give all engines the same keys.";
-
 /** Three of an engine's connections are for heartbeats and notifications, for work in the background, and to listen. */
 const OTHER_CONNECTIONS = 3;
 
@@ -92,8 +89,11 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
     clock,
     useClock: (other) => (now = other),
     onRunsChanged: (listener) => (onRuns = listener),
-    async announceKeys(fingerprints) {
-      if (await instances.announceKeys(fingerprints)) (settings.warn ?? console.warn)(OTHER_KEYS);
+    async announce(configuration) {
+      const warn = settings.warn ?? console.warn;
+      for (const difference of await instances.announce(configuration)) {
+        warn(`Another engine of this database ${difference}. Give all engines the same configuration.`);
+      }
     },
     // Beside the transactions of runs, whose locks would be held meanwhile.
     ...bindAll(INDEXING, { driver: background, owner: instance, excerptBytes: 0 }),

@@ -92,7 +92,14 @@ function shortenStack(stack: string, message: string, maxBytes: number): string 
   return shorten(head === message ? stack : stack.replace(message, () => head), maxBytes);
 }
 
-/** Shortens a string to `maxBytes` of JSON, and appends its original length. */
+/**
+ * Shortens a string to `maxBytes` of JSON, and appends its original length.
+ *
+ * @example
+ * ```ts
+ * shorten("abcdef", 3); // "abc… [cut: 6 characters]"
+ * ```
+ */
 export function shorten(full: string, maxBytes: number = MAX_STRING_BYTES): string {
   let kept = full.slice(0, maxBytes);
   // A character has at most six bytes in JSON, so short strings need no measurement.

@@ -12,7 +12,14 @@ export { decodeStepName } from "./call.ts";
 export { decodeCapabilities, type EndpointCapabilities, encodeCapabilities } from "./capabilities.ts";
 export { CONNECTION_HEADERS } from "./connection-headers.ts";
 export { CANCEL_CALL, classify, type Delivery, type DeliveryKind, kindOf } from "./delivery.ts";
-export { type ErrorBody, type FailurePlace, type RunError, readFailure, toErrorBody } from "./error.ts";
+export {
+  type ErrorBody,
+  type FailurePlace,
+  type RunError,
+  readFailure,
+  shorten,
+  toErrorBody,
+} from "./error.ts";
 export { type FailureBody, type FailureDetails, type FailureReport, parseFailure } from "./failure.ts";
 export {
   CALL_FEATURES,

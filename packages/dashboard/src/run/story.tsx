@@ -218,8 +218,14 @@ const PLACES: Readonly<Record<string, string>> = {
 /** The error with its stack and causes, which the endpoint's last answer has. */
 function fullError(error: ErrorInfo | undefined, failures: readonly Attempt[]): ErrorInfo | undefined {
   const last = toErrorInfo(parseJson(failures.at(-1)?.body));
-  if (!error || !last || last.message !== error.message) return error ?? last;
+  if (!error || !last || !isSameMessage(last.message, error.message)) return error ?? last;
   return { ...last, ...error };
+}
+
+/** Whether two messages are the same. The engine shortens the message in a long answer, and appends a mark. */
+function isSameMessage(kept: string, whole: string): boolean {
+  const beginning = kept.replace(/… \[cut: \d+ characters\]$/, "");
+  return beginning === kept ? kept === whole : whole.startsWith(beginning);
 }
 
 /** The attempts on a line: a mark for each, and the back-off between them by its length. */

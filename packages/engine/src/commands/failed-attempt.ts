@@ -1,3 +1,4 @@
+import { shortenAnswer } from "../rules/answer-excerpt.ts";
 import { messageFailureMessage } from "../rules/failure.ts";
 import { type Failure, isPostRun } from "../rules/message.ts";
 import type { Run } from "../rules/run.ts";
@@ -97,7 +98,7 @@ export async function recordFailure(
   tx.send(
     sql`INSERT INTO failures (message, retried, at, error, by_engine, status, headers, body)
       VALUES (${row.seq}, ${row.retried}, ${at}, ${error}, ${byEngine ? 1 : 0}, ${reply?.status ?? null}, ${headers},
-        ${reply?.body.subarray(0, excerpt) ?? null})`,
+        ${reply ? shortenAnswer(reply.body, excerpt) : null})`,
   );
   await logState(tx, row, "ERROR", { attempt: row.retried });
 }

@@ -8,12 +8,14 @@ import { checkWebhook } from "../queries/webhooks.ts";
 import { wholeEntries } from "../queries/whole-entries.ts";
 import type { Clock } from "../rules/clock.ts";
 import type { Settlement } from "../rules/settlement.ts";
+import type { SharedConfiguration } from "../rules/shared-configuration.ts";
 import type { ClaimOrder } from "../store/claim-order.ts";
 import type { Claims, Lease, Settled } from "../store/claims.ts";
 import type { Driver } from "../store/driver.ts";
 import { entryBody, historySlice } from "../store/tables/entries.ts";
 import { scheduleOf } from "../store/tables/schedules.ts";
 import { withoutWakeUps } from "../store/tx.ts";
+import { CommitUnknown } from "../store/unavailable.ts";
 import { appendRecords } from "./append-at-once.ts";
 import { recordAction } from "./audit.ts";
 import { cancelOneMessage } from "./cancel-message.ts";
@@ -21,6 +23,7 @@ import { cancelMessages } from "./cancel-messages.ts";
 import { cancelRuns } from "./cancel-runs.ts";
 import { changeRuns } from "./change-runs.ts";
 import { claimMessages } from "./claim-messages.ts";
+import { endAtOnce } from "./end-at-once.ts";
 import { endRun } from "./end-run.ts";
 import { cancelFailureFunction, repeatFailureFunction, repeatFailureFunctions } from "./failure-function.ts";
 import { changeFlow, getFlow, waitingForRoom } from "./flow-control.ts";
@@ -59,8 +62,19 @@ const claimAsOwner: Operation<[order: ClaimOrder], Claims> =
 
 const settleLease: Operation<[lease: Lease, settlement: Settlement], Settled> =
   ({ driver, excerptBytes }) =>
-  (lease, settlement) =>
-    driver.write((tx) => settleDelivery(tx, lease, settlement, { excerpt: excerptBytes }));
+  async (lease, settlement) => {
+    const settle = async (): Promise<Settled> =>
+      (await endAtOnce(driver, lease, settlement))
+        ? { kind: "recorded" }
+        : driver.write((tx) => settleDelivery(tx, lease, settlement, { excerpt: excerptBytes }));
+    try {
+      return await settle();
+    } catch (error) {
+      if (!(error instanceof CommitUnknown)) throw error;
+      // If it has happened, the lease holds no longer. If it hasn't, the step would run again when the lease ends.
+      return await settle();
+    }
+  };
 
 /**
  * Every operation on a database, by the name that its metric has. Each is atomic, and durable when its promise resolves:
@@ -148,7 +162,7 @@ type Operations = {
 
 /** The settings of a store. */
 export interface StoreSettings {
-  /** Bytes of an answer that the record of each failed attempt keeps. 4 KiB by default. */
+  /** Bytes of an answer that the record of each failed attempt keeps, 4 KiB by default. JSON is shortened and stays JSON. */
   readonly excerptBytes?: number;
   /** Called with a warning, such as that of a file that other users of the machine can read. `console.warn` by default. */
   readonly warn?: (warning: string) => void;
@@ -157,14 +171,14 @@ export interface StoreSettings {
 /** An open database with the engine's operations on it. `openSqlite` makes one. */
 export interface Store
   extends Operations,
-    Omit<Driver, "write" | "read" | "list" | "appendAtOnce" | "othersCommitted"> {
+    Omit<Driver, "write" | "read" | "list" | "appendAtOnce" | "endAtOnce" | "othersCommitted"> {
   /** The clock that all engines of the database share. An engine without a clock option uses it. */
   readonly clock?: Clock;
   /**
-   * Tells the other engines of the database the fingerprints of this engine's signing keys, and warns if another engine has none
-   * of them. Absent when one engine has the database for itself.
+   * Tells the other engines of the database this engine's configuration, and warns of what is different in theirs. Absent when
+   * one engine has the database for itself.
    */
-  announceKeys?(fingerprints: readonly string[]): Promise<void>;
+  announce?(configuration: SharedConfiguration): Promise<void>;
 }
 
 /** Binds the operations to a database. @param owner the name of the engine in its leases */

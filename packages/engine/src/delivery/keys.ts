@@ -16,8 +16,6 @@ export interface Keys {
   latest(): Promise<SigningKeys>;
   /** Makes the next key the current one, and generates a new next key. */
   rotate(): Promise<SigningKeys>;
-  /** Lets the store compare the configured keys with those of the engines that share it. */
-  announce(): Promise<void>;
 }
 
 interface Rotated extends SigningKeys {
@@ -27,7 +25,7 @@ interface Rotated extends SigningKeys {
 
 /** The objects that {@link createKeys} uses. */
 export interface KeysOptions {
-  readonly store: Pick<Store, "setting" | "changeSetting" | "announceKeys">;
+  readonly store: Pick<Store, "setting" | "changeSetting">;
   readonly clock: Pick<Clock, "now">;
   readonly configured: SigningKeys;
 }
@@ -51,9 +49,6 @@ export function createKeys({ store, clock, configured }: KeysOptions): Keys {
   const latest = async (): Promise<SigningKeys> => keep(read(await store.setting(SETTING)));
   return {
     latest,
-    async announce() {
-      await store.announceKeys?.([configured.current, configured.next].map(digest));
-    },
     async current() {
       if (!known) return latest();
       const { keys, at } = known;
@@ -69,6 +64,17 @@ export function createKeys({ store, clock, configured }: KeysOptions): Keys {
       }
     },
   };
+}
+
+/**
+ * Identifies a secret among a few others: the first 12 bits of its SHA-256, as three hexadecimal digits.
+ *
+ * A whole digest would let a reader of the database find a weak secret by trying words, without any request to the engine.
+ * These 12 bits fit one in 4096 of all words, so they can't confirm a guess. In return, one in 4096 pairs of different secrets
+ * looks the same, and goes without a warning.
+ */
+export function fingerprintOf(secret: string): string {
+  return digest(secret).slice(0, 3);
 }
 
 function digest(text: string): string {

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { MiddlewareHandler } from "hono";
+import { fingerprintOf } from "../delivery/keys.ts";
 import { EngineError } from "../rules/engine-error.ts";
 import type { Access, Env, Tokens } from "./service.ts";
 
@@ -53,9 +54,9 @@ function isRead(method: string, path: string): boolean {
   return (method === "GET" || method === "HEAD") && !path.startsWith("/v2/keys");
 }
 
-/** Names a token by the beginning of its hash. */
+/** Names a token in the audit log, which the store keeps. */
 function nameOf(token: string): string {
-  return `token ${digest(token).toString("hex").slice(0, 8)}`;
+  return `token ${fingerprintOf(token)}`;
 }
 
 function digest(text: string): Buffer {

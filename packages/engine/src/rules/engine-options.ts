@@ -8,17 +8,18 @@ import { checkOptions, parseDuration } from "@perdure/core/protocol";
  *
  * The comment of an option is its description in the guide. `is` is its {@link Range}. A `default` is a number,
  * a duration or a size; without it, `otherwise` describes the behaviour. `see` is the page of the guide with
- * more about the option.
+ * more about the option. The engines of a database may differ in an option that is `perEngine`; they warn if they differ in
+ * another one.
  */
 export const ENGINE_OPTIONS = {
   /** Deliveries in progress at once. */
-  concurrency: { is: "count", default: 4096, see: "overload.md" },
+  concurrency: { is: "count", default: 4096, see: "overload.md", perEngine: true },
   /** Calls to third parties in progress at once, beside the deliveries. */
-  calls: { is: "count or none", default: 4096, see: "call.md" },
+  calls: { is: "count or none", default: 4096, see: "call.md", perEngine: true },
   /** Region that deliveries name, such as `EU-CENTRAL-1`: receivers with keys for several regions choose theirs by it. */
-  region: { is: "name", otherwise: "none" },
+  region: { is: "name", otherwise: "none", perEngine: true },
   /** Whether `X-Forwarded-Proto` and `X-Forwarded-Host` say under which address a webhook was called: only behind a proxy that sets them. */
-  trustProxy: { is: "flag", default: false },
+  trustProxy: { is: "flag", default: false, perEngine: true },
   /** Whether read-only tokens see `[hidden]` in place of payloads, results, bodies, headers and the texts of errors. */
   hidePayloads: { is: "flag", default: false, see: "api.md#tokens" },
   /** Whether the engine indexes the words of payloads, step names, results and errors, so that lists of runs can search them. */
@@ -29,17 +30,17 @@ export const ENGINE_OPTIONS = {
     /** Time for an attempt to deliver a message that belongs to no run, unless the message sets a timeout; never more than `timeouts.delivery` by default. */
     message: { is: "time", default: "5m" },
     /** Time after which another engine repeats the delivery of an engine that has died. */
-    lease: { is: "time", default: "30s" },
+    lease: { is: "time", default: "30s", perEngine: true },
     /** Time for name servers to answer when the engine looks up a destination's host name. */
-    lookup: { is: "time", default: "4s" },
+    lookup: { is: "time", default: "4s", perEngine: true },
     /** Time for a list, a search or a count; the engine answers one that takes longer with 503. */
-    query: { is: "time", default: "10s", see: "api.md#slow-lists" },
+    query: { is: "time", default: "10s", see: "api.md#slow-lists", perEngine: true },
   },
   limits: {
     /** Bytes of a request to the API. */
     requestBytes: { is: "count", default: "10 MiB" },
     /** Bytes of the bodies of all API requests in memory at once; the engine answers further requests with 503. */
-    inFlightBytes: { is: "count", default: "256 MiB", see: "overload.md" },
+    inFlightBytes: { is: "count", default: "256 MiB", see: "overload.md", perEngine: true },
     /** Bytes of a request to a webhook. */
     webhookBytes: { is: "count or none", default: "1 MiB", see: "events.md#webhooks" },
     /** Requests that the engine keeps for a webhook until its run waits for them; it answers further requests with 429. */
@@ -57,11 +58,11 @@ export const ENGINE_OPTIONS = {
     /** Retries that a message may ask for. */
     retries: { is: "count or none", default: 999 },
     /** Requests that wait for the end of a run at once; the engine answers further requests with 503. */
-    runWaits: { is: "count or none", default: 1000, see: "waiting-for-runs.md" },
+    runWaits: { is: "count or none", default: 1000, see: "waiting-for-runs.md", perEngine: true },
     /** Requests to the API in a second, except those that publish or that runs make. */
-    requestsPerSecond: { is: "count", otherwise: "any number", see: "overload.md" },
+    requestsPerSecond: { is: "count", otherwise: "any number", see: "overload.md", perEngine: true },
     /** Requests to the API in a day of UTC. */
-    requestsPerDay: { is: "count", otherwise: "any number", see: "overload.md" },
+    requestsPerDay: { is: "count", otherwise: "any number", see: "overload.md", perEngine: true },
     /** Bytes of a message's body. */
     messageBytes: { is: "count or none", default: "10 MiB" },
     /** Time until a message, or its report, is to be delivered. */
@@ -73,7 +74,7 @@ export const ENGINE_OPTIONS = {
     /** URL groups. */
     urlGroups: { is: "count or none", default: 10_000 },
     /** Deliveries and calls in progress at once, together. */
-    parallelism: { is: "count", otherwise: "`concurrency` plus `calls`" },
+    parallelism: { is: "count", otherwise: "`concurrency` plus `calls`", perEngine: true },
     /** Queues. */
     queues: { is: "count or none", default: 10_000, see: "queues.md" },
     /** Messages of a queue in progress at once. */
@@ -106,6 +107,7 @@ export interface OptionRow {
   readonly default?: number | string | boolean;
   readonly otherwise?: string;
   readonly see?: string;
+  readonly perEngine?: true;
 }
 
 type Group = "timeouts" | "limits" | "retention";

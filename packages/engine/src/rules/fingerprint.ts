@@ -57,7 +57,7 @@ export function patternOf(message: string): string {
 }
 
 /** The FNV-1a hash of a string, as 16 hexadecimal digits. */
-function hash64(text: string): string {
+export function hash64(text: string): string {
   let hash = 0xcbf29ce484222325n;
   for (const byte of new TextEncoder().encode(text)) {
     hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);

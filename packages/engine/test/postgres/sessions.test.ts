@@ -201,19 +201,20 @@ describe("a rotation of the keys", () => {
   });
 });
 
-describe("the signing keys of engines on one database", () => {
-  it("are compared when an engine starts, which warns if another one has none of its keys", async () => {
+describe("the configurations of engines on one database", () => {
+  type Options = Partial<Parameters<typeof createEngine>[0]>;
+
+  /** Starts engines, each of which has told the others its configuration. */
+  function engines() {
     const url = newDatabase();
     const warnings: string[] = [];
-    const start = async (current: string, next: string) => {
+    const column = (id: string) =>
+      withClient(url, (sql) => sql`SELECT configuration FROM engines WHERE id = ${id}`);
+    const start = async (current: string, next: string, options: Options = {}) => {
       const store = await openPostgres(url, { warn: (warning) => warnings.push(warning) });
-      const engine = createEngine({ store, token: OWN_TOKEN, signingKeys: { current, next } });
+      const engine = createEngine({ store, token: OWN_TOKEN, signingKeys: { current, next }, ...options });
       engine.start();
-      await expect
-        .poll(() =>
-          withClient(url, (sql) => sql`SELECT signing_keys FROM engines WHERE id = ${store.instance}`),
-        )
-        .toMatchObject([{ signing_keys: expect.any(String) }]);
+      await expect.poll(() => column(store.instance)).toMatchObject([{ configuration: expect.any(String) }]);
       return {
         async stop() {
           await engine.stop();
@@ -221,6 +222,11 @@ describe("the signing keys of engines on one database", () => {
         },
       };
     };
+    return { url, warnings, start };
+  }
+
+  it("are compared when an engine starts, which warns if another one has none of its keys", async () => {
+    const { warnings, start } = engines();
     const first = await start("sig_a", "sig_b");
     // The keys of a rotation in the configuration: one engine after the other gets them.
     const second = await start("sig_b", "sig_c");
@@ -231,12 +237,45 @@ describe("the signing keys of engines on one database", () => {
     expect(warnings).toEqual([]);
     const other = await start("sig_p", "sig_q");
     await expect.poll(() => warnings).toEqual([expect.stringContaining("has other signing keys")]);
-    const [digests] = await withClient(
-      url,
-      (sql) => sql`SELECT string_agg(signing_keys, ' ') AS keys FROM engines`,
-    );
-    expect(digests?.keys).not.toContain("sig_");
     for (const { stop } of [third, other]) await stop();
+  });
+
+  it("are compared by their tokens, options and destinations, and stored without a secret", async () => {
+    const { url, warnings, start } = engines();
+    const readOnlyTokens = ["hidden-0"];
+    const one = await start("sig_a", "sig_b", { token: ["hidden-1", "hidden-2"], readOnlyTokens });
+    // A new token is added one engine after the other, and an engine may have limits of its own.
+    const two = await start("sig_a", "sig_b", {
+      token: ["hidden-2", "hidden-3"],
+      readOnlyTokens,
+      concurrency: 10,
+    });
+    expect(warnings).toEqual([]);
+    const other = await start("sig_a", "sig_b", {
+      token: "hidden-4",
+      limits: { queues: 5 },
+      destinations: { deny: ["10.0.0.0/8"] },
+    });
+    const begin = "Another engine of this database has";
+    const end = "Give all engines the same configuration.";
+    await expect
+      .poll(() => warnings)
+      .toEqual([
+        `${begin} other tokens: each of the two refuses the clients of the other one. ${end}`,
+        `${begin} other read-only tokens: each of the two refuses the readers of the other one. ${end}`,
+        `${begin} limits.queues 10000, and this one 5. ${end}`,
+        `${begin} another policy on destinations. ${end}`,
+      ]);
+    const rows = await withClient(url, (sql) => sql`SELECT configuration FROM engines`);
+    expect(rows).toHaveLength(3);
+    for (const { configuration } of rows) {
+      expect(configuration).not.toMatch(/hidden|sig_/);
+      // A whole digest would confirm a guess.
+      for (const values of Object.values(JSON.parse(configuration).secrets)) {
+        expect(String(values)).toMatch(/^(?:[0-9a-f]{3},?)*$/);
+      }
+    }
+    for (const { stop } of [one, two, other]) await stop();
   });
 });
 

@@ -1,3 +1,4 @@
+import { differencesBetween, type SharedConfiguration } from "../../rules/shared-configuration.ts";
 import { type Sql, sql, type Tx } from "../tx.ts";
 import type { PostgresDriver } from "./driver.ts";
 
@@ -39,8 +40,8 @@ export class Instances {
   #timer: ReturnType<typeof setInterval> | undefined;
   #beating: Promise<void> | undefined;
   #takingOver: Promise<void> | undefined;
-  /** The fingerprints of the signing keys, as JSON; null until the engine has told them. */
-  #signingKeys: string | null = null;
+  /** The {@link SharedConfiguration} as JSON; null until the engine has told it. */
+  #configuration: string | null = null;
   /** Milliseconds that the fastest heartbeat took. */
   #fastest = Number.POSITIVE_INFINITY;
 
@@ -72,18 +73,20 @@ export class Instances {
     await this.#remove(this.#options.id).catch(() => {});
   }
 
-  /** Registers the fingerprints of this engine's signing keys. @returns whether a live engine has none of them */
-  async announceKeys(fingerprints: readonly string[]): Promise<boolean> {
+  /** Registers this engine's configuration. @returns what is different in that of the other live engines, in sentences */
+  async announce(configuration: SharedConfiguration): Promise<string[]> {
     const { driver, id } = this.#options;
-    this.#signingKeys = JSON.stringify(fingerprints);
+    this.#configuration = JSON.stringify(configuration);
     await this.#beat();
     const others = await driver.read((tx) =>
-      tx.all<{ readonly signing_keys: string }>(
-        sql`SELECT signing_keys FROM engines WHERE id IN (${liveEngines()}) AND id <> ${id} AND signing_keys IS NOT NULL`,
+      tx.all<{ readonly configuration: string }>(
+        sql`SELECT configuration FROM engines WHERE id IN (${liveEngines()}) AND id <> ${id} AND configuration IS NOT NULL`,
       ),
     );
-    const isOwn = (fingerprint: string): boolean => fingerprints.includes(fingerprint);
-    return others.some(({ signing_keys }) => !(JSON.parse(signing_keys) as string[]).some(isOwn));
+    const differences = others.flatMap((other) =>
+      differencesBetween(configuration, JSON.parse(other.configuration) as SharedConfiguration),
+    );
+    return [...new Set(differences)];
   }
 
   /** Whether this engine does the housekeeping now: one engine does, until it stops or dies. */
@@ -105,9 +108,9 @@ export class Instances {
     const began = Date.now();
     const row = await driver.write((tx) =>
       tx.one<{ readonly seen_at: number }>(
-        sql`INSERT INTO engines (id, started_at, seen_at, signing_keys)
-          VALUES (${id}, ${DATABASE_NOW}, ${DATABASE_NOW}, ${this.#signingKeys})
-          ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, signing_keys = excluded.signing_keys RETURNING seen_at`,
+        sql`INSERT INTO engines (id, started_at, seen_at, configuration)
+          VALUES (${id}, ${DATABASE_NOW}, ${DATABASE_NOW}, ${this.#configuration})
+          ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, configuration = excluded.configuration RETURNING seen_at`,
       ),
     );
     const took = Date.now() - began;

@@ -1,2 +1,2 @@
--- Fingerprints of the signing keys that the engine has from its configuration, as a JSON list.
-ALTER TABLE engines ADD COLUMN signing_keys TEXT COLLATE "C";
+-- The configuration that an engine compares with that of the others, as JSON. It contains fingerprints in place of secrets.
+ALTER TABLE engines ADD COLUMN configuration TEXT COLLATE "C";

@@ -1,0 +1,65 @@
+import { shorten } from "@perdure/core/protocol";
+import { toBytes, toText } from "./bytes.ts";
+
+const MAX_ITEMS = 10;
+const MAX_DEPTH = 20;
+const MIN_STRING_BYTES = 32;
+
+/** The most bytes that a string of the excerpt may have. */
+interface StringLimits {
+  readonly text: number;
+  readonly stack: number;
+}
+
+/**
+ * Shortens the body of a failed attempt's answer. An object in JSON stays one, because an error that is cut in its middle
+ * can't be read: its strings become shorter, stacks before messages. Another body ends after `maxBytes`.
+ *
+ * @example
+ * ```ts
+ * shortenAnswer(toBytes(JSON.stringify({ error: "Error", message: "boom", stack: long })), 4096);
+ * ```
+ */
+export function shortenAnswer(body: Uint8Array, maxBytes: number): Uint8Array {
+  if (body.length <= maxBytes) return body;
+  const answer = parseObject(body);
+  if (!answer) return body.subarray(0, maxBytes);
+  for (let text = maxBytes / 2; text >= MIN_STRING_BYTES; text /= 2) {
+    for (const stack of [text, text / 4]) {
+      const shorter = toBytes(JSON.stringify(shortenStrings(answer, { text, stack })));
+      if (shorter.length <= maxBytes) return shorter;
+    }
+  }
+  // The object has too many fields, or long names. These two fields say what failed.
+  const { error, message } = answer;
+  const text = maxBytes / 4;
+  const named = toBytes(JSON.stringify(shortenStrings({ error, message }, { text, stack: text })));
+  const isReadable = message !== undefined || error !== undefined;
+  return isReadable && named.length <= maxBytes ? named : body.subarray(0, maxBytes);
+}
+
+function parseObject(body: Uint8Array): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(toText(body));
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Shortens each string in a JSON value, and keeps the first items of each list. */
+function shortenStrings(value: unknown, limits: StringLimits, depth = 0): unknown {
+  if (typeof value === "string") return shorten(value, limits.text);
+  if (typeof value !== "object" || value === null) return value;
+  if (depth === MAX_DEPTH) return "…";
+  if (Array.isArray(value)) {
+    return value.slice(0, MAX_ITEMS).map((item) => shortenStrings(item, limits, depth + 1));
+  }
+  const shortened = Object.entries(value).map(([name, inner]) => {
+    const isStack = name === "stack" && typeof inner === "string";
+    return [name, isStack ? shorten(inner, limits.stack) : shortenStrings(inner, limits, depth + 1)];
+  });
+  return Object.fromEntries(shortened);
+}

@@ -1,0 +1,99 @@
+import { readFailure, toErrorBody } from "@perdure/core/protocol";
+import { describe, expect, it } from "vitest";
+import { shortenAnswer } from "../../src/rules/answer-excerpt.ts";
+import { toBytes, toText } from "../../src/rules/bytes.ts";
+
+const LIMIT = 4096;
+const FRAME =
+  "\n    at run (/srv/app/node_modules/.pnpm/package@1.0.0/node_modules/package/dist/file.js:10:20)";
+
+const shortened = (value: unknown, limit = LIMIT): string => {
+  const bytes = shortenAnswer(toBytes(typeof value === "string" ? value : JSON.stringify(value)), limit);
+  expect(bytes.length).toBeLessThanOrEqual(limit);
+  return toText(bytes);
+};
+
+/** An error with causes, whose stacks have 100 frames. */
+function deepError(message: string, causes: number): Error {
+  const error = new TypeError(message, causes > 0 ? { cause: deepError(`cause ${causes}`, causes - 1) } : {});
+  error.stack = `TypeError: ${message}${FRAME.repeat(100)}`;
+  return error;
+}
+
+describe("the excerpt of a failed answer", () => {
+  it("is the whole answer up to the limit", () => {
+    const body = toBytes(JSON.stringify({ message: "x".repeat(LIMIT - 14) }));
+    expect(body).toHaveLength(LIMIT);
+    expect(shortenAnswer(body, LIMIT)).toBe(body);
+  });
+
+  it.each([0, 1, 8])("keeps the messages of an error with long stacks and %i causes", (causes) => {
+    const body = { ...toErrorBody(deepError("declined", causes), true), where: "step", step: STEP };
+    expect(JSON.stringify(body).length).toBeGreaterThan(LIMIT);
+    let error = readFailure(shortened(body), 500).thrown;
+    expect(error).toMatchObject({ error: "TypeError", message: "declined", where: "step", step: STEP });
+    expect(error?.stack).toMatch(/^TypeError: declined\n {4}at run/);
+    for (let left = causes; left > 0; left--) {
+      error = error?.cause;
+      expect(error).toMatchObject({ error: "TypeError", message: `cause ${left}` });
+    }
+  });
+
+  it("shortens a stack before the message", () => {
+    const { thrown } = readFailure(shortened(toErrorBody(deepError("m".repeat(2000), 0), true)), 500);
+    expect(thrown?.message).toBe("m".repeat(2000));
+  });
+
+  it("keeps the beginning of a long message, with a mark", () => {
+    const { message, name } = readFailure(shortened(toErrorBody(deepError("m€".repeat(9000), 1), true)), 500);
+    expect(message).toMatch(/^(?:m€){300,}m?… \[cut: 18000 characters\]$/);
+    expect(name).toBe("TypeError");
+  });
+
+  it("keeps all errors of an AggregateError readable", () => {
+    const all = new AggregateError(
+      Array.from({ length: 10 }, (_, at) => deepError(`mirror ${at}`, 0)),
+      "all mirrors failed",
+    );
+    const { thrown } = readFailure(shortened(toErrorBody(all, true)), 500);
+    expect(thrown?.errors?.map(({ message }) => message)).toEqual(
+      Array.from({ length: 10 }, (_, at) => `mirror ${at}`),
+    );
+  });
+
+  it("keeps the small fields of another service's answer", () => {
+    const answer = { error: "quota", code: 17, hint: { page: "/quota" }, trace: Array(500).fill(FRAME) };
+    expect(JSON.parse(shortened(answer))).toMatchObject({
+      error: "quota",
+      code: 17,
+      hint: { page: "/quota" },
+    });
+  });
+
+  it("keeps the error and the message of an object with very many fields", () => {
+    const fields = Object.fromEntries(Array.from({ length: 2000 }, (_, at) => [`field${at}`, at]));
+    expect(JSON.parse(shortened({ ...fields, error: "E", message: "boom" }))).toEqual({
+      error: "E",
+      message: "boom",
+    });
+  });
+
+  it("is the beginning of an answer that is no object, or that has nothing to keep", () => {
+    const nested = "[".repeat(200_000) + "]".repeat(200_000);
+    const many = JSON.stringify(Object.fromEntries(Array.from({ length: 2000 }, (_, at) => [`f${at}`, at])));
+    for (const body of ["<html>".repeat(1000), JSON.stringify("s".repeat(9000)), nested, many]) {
+      expect(shortened(body)).toBe(body.slice(0, LIMIT));
+    }
+  });
+
+  it("takes an object of any depth", () => {
+    const deep = `{"message":"boom","inner":${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}}`;
+    expect(readFailure(shortened(deep), 500).message).toBe("boom");
+  });
+
+  it("stays within a very small limit", () => {
+    for (const limit of [0, 1, 10, 64, 200]) shortened(toErrorBody(deepError("declined", 8), true), limit);
+  });
+});
+
+const STEP = { id: 3, name: "charge", type: "Run" };
