@@ -53,10 +53,11 @@ async function storeAtOnce(
 /** Whether an append needs nothing of the engine but to be stored. */
 function isPlain({ entries, capabilities }: AppendInline): boolean {
   const keys = new Set(entries.map(({ key }) => key));
-  return capabilities === undefined && keys.size === entries.length && entries.every(isBare);
+  return capabilities === undefined && keys.size === entries.length && entries.every(isPlainEntry);
 }
 
-function isBare(entry: AppendInline["entries"][number]): boolean {
+/** Whether an entry needs nothing of the engine but to be stored. */
+export function isPlainEntry(entry: AppendInline["entries"][number]): boolean {
   return entry.kind === "begin" || (entry.kind === "result" && !opensWebhook(entry.record));
 }
 

@@ -15,6 +15,7 @@ import type { Driver } from "../store/driver.ts";
 import { entryBody, historySlice } from "../store/tables/entries.ts";
 import { scheduleOf } from "../store/tables/schedules.ts";
 import { withoutWakeUps } from "../store/tx.ts";
+import { CommitUnknown } from "../store/unavailable.ts";
 import { appendRecords } from "./append-at-once.ts";
 import { recordAction } from "./audit.ts";
 import { cancelOneMessage } from "./cancel-message.ts";
@@ -22,6 +23,7 @@ import { cancelMessages } from "./cancel-messages.ts";
 import { cancelRuns } from "./cancel-runs.ts";
 import { changeRuns } from "./change-runs.ts";
 import { claimMessages } from "./claim-messages.ts";
+import { endAtOnce } from "./end-at-once.ts";
 import { endRun } from "./end-run.ts";
 import { cancelFailureFunction, repeatFailureFunction, repeatFailureFunctions } from "./failure-function.ts";
 import { changeFlow, getFlow, waitingForRoom } from "./flow-control.ts";
@@ -60,8 +62,19 @@ const claimAsOwner: Operation<[order: ClaimOrder], Claims> =
 
 const settleLease: Operation<[lease: Lease, settlement: Settlement], Settled> =
   ({ driver, excerptBytes }) =>
-  (lease, settlement) =>
-    driver.write((tx) => settleDelivery(tx, lease, settlement, { excerpt: excerptBytes }));
+  async (lease, settlement) => {
+    const settle = async (): Promise<Settled> =>
+      (await endAtOnce(driver, lease, settlement))
+        ? { kind: "recorded" }
+        : driver.write((tx) => settleDelivery(tx, lease, settlement, { excerpt: excerptBytes }));
+    try {
+      return await settle();
+    } catch (error) {
+      if (!(error instanceof CommitUnknown)) throw error;
+      // If it has happened, the lease holds no longer. If it hasn't, the step would run again when the lease ends.
+      return await settle();
+    }
+  };
 
 /**
  * Every operation on a database, by the name that its metric has. Each is atomic, and durable when its promise resolves:
@@ -158,7 +171,7 @@ export interface StoreSettings {
 /** An open database with the engine's operations on it. `openSqlite` makes one. */
 export interface Store
   extends Operations,
-    Omit<Driver, "write" | "read" | "list" | "appendAtOnce" | "othersCommitted"> {
+    Omit<Driver, "write" | "read" | "list" | "appendAtOnce" | "endAtOnce" | "othersCommitted"> {
   /** The clock that all engines of the database share. An engine without a clock option uses it. */
   readonly clock?: Clock;
   /**

@@ -133,6 +133,7 @@ async function toClaim(tx: Tx, { found, row, run, offer }: Taken, read: ClaimedE
       messageId: row.id,
       runId: run?.id,
       run: row.run,
+      runLease: offer.kind === "lease" ? offer.row.number : undefined,
       invoker: run?.invoker?.runId,
       fence: row.fence,
       queue,

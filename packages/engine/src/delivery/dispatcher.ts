@@ -51,6 +51,8 @@ export class Dispatcher {
   /** Whether the dispatcher has stopped waiting for deliveries in flight. */
   #abandoning = false;
   #claiming = false;
+  /** Resolves when the messages of the last claim are in flight. */
+  #claimed: Promise<void> = Promise.resolve();
   /** Whether more messages may be due than the last claim returned. */
   #more = false;
   #timer: { readonly at: number; readonly cancel: Cancel } | undefined;
@@ -65,7 +67,7 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
-    this.#heartbeat = new Heartbeat(options, this.#inFlight);
+    this.#heartbeat = new Heartbeat(options, this.#inFlight, () => this.#claimed);
     this.#limiter = new DestinationLimiter({ deliveries: options.concurrency, calls: options.calls });
     this.#slots = new ConcurrencySlots(options, () => this.#goOn());
     this.#memory = new MemoryBudget(options.bodyBytes);
@@ -141,7 +143,8 @@ export class Dispatcher {
     this.#claiming = true;
     this.#more = false;
     // When a write calls this, the claim joins the write's transaction: no extra wait for the disk.
-    void this.#claimBatch().finally(() => {
+    this.#claimed = this.#claimBatch();
+    void this.#claimed.finally(() => {
       this.#claiming = false;
       this.#next();
     });

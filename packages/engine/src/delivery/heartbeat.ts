@@ -34,11 +34,18 @@ export class Heartbeat {
   readonly #options: HeartbeatOptions;
   /** By message id. */
   readonly #inFlight: ReadonlyMap<string, InFlightDelivery>;
+  readonly #claimed: () => Promise<void>;
   #next: Cancel | undefined;
 
-  constructor(options: HeartbeatOptions, inFlight: ReadonlyMap<string, InFlightDelivery>) {
+  /** @param claimed resolves when the messages of the claim that is under way are in flight */
+  constructor(
+    options: HeartbeatOptions,
+    inFlight: ReadonlyMap<string, InFlightDelivery>,
+    claimed: () => Promise<void>,
+  ) {
     this.#options = options;
     this.#inFlight = inFlight;
+    this.#claimed = claimed;
   }
 
   start(): void {
@@ -61,10 +68,14 @@ export class Heartbeat {
     const { store, clock, lease, emit } = this.#options;
     const leases = [...this.#inFlight.values()].map((delivery) => delivery.lease);
     try {
-      for (const { messageId } of await store.renew(leases, clock.now() + lease)) {
+      const lost = await store.renew(leases, clock.now() + lease);
+      // Where time has jumped past a lease, this engine may have claimed the message again: then its delivery goes on.
+      if (lost.length > 0) await this.#claimed();
+      for (const { messageId, fence } of lost) {
         const delivery = this.#inFlight.get(messageId);
+        if (delivery?.lease.fence !== fence || delivery.finished) continue;
         // The run has ended, so no step needs a call's answer. An endpoint's own work may finish.
-        if (delivery?.kind === "call" && !delivery.finished) delivery.abort.abort();
+        if (delivery.kind === "call") delivery.abort.abort();
       }
     } catch (error) {
       emit({ type: "fault", during: "renewing leases", error });

@@ -1,5 +1,6 @@
 import { IS_POST_RUN, IS_UNFINISHED } from "../store/tables/due.ts";
 import { IS_LIVE } from "../store/tables/runs.ts";
+import { IS_OPEN } from "../store/tables/waiters.ts";
 import { type Sql, sql, type Tx } from "../store/tx.ts";
 
 /**
@@ -14,7 +15,7 @@ import { type Sql, sql, type Tx } from "../store/tx.ts";
  */
 export const PENDING = {
   delivery: sql`${IS_UNFINISHED} AND NOT ${IS_POST_RUN}`,
-  wait: sql`open = 1`,
+  wait: IS_OPEN,
   child: IS_LIVE,
 } as const satisfies Readonly<Record<string, Sql>>;
 

@@ -9,6 +9,8 @@ export interface Lease {
   readonly runId: string | undefined;
   /** The run's key in the table. */
   readonly run: number | null;
+  /** The number of the run's lease, where the delivery offers the right to append. */
+  readonly runLease?: number | undefined;
   /** The run that has invoked this run, and that gets its end. */
   readonly invoker?: string | undefined;
   /** Counts the claims of the message. A settlement under an older fencing token is ignored. */

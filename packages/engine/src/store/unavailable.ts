@@ -5,3 +5,12 @@
 export class StoreUnavailable extends Error {
   override name = "StoreUnavailable";
 }
+
+/** The connection was lost during a commit. The driver doesn't do the operation again: it may have happened. */
+export class CommitUnknown extends StoreUnavailable {
+  constructor(cause: unknown) {
+    super("The connection to the database was lost during a commit: the change may or may not be stored.", {
+      cause,
+    });
+  }
+}

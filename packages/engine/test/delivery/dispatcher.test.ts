@@ -1,6 +1,10 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import { failed, START, until, type World, world } from "../harness.ts";
+import { ManualClock } from "../../src/index.ts";
+import { ONCE } from "../failing.ts";
+import { APP, failed, ok, START, until, type World, world } from "../harness.ts";
+import { app, callStep, THIRD, to, workflow } from "../steps.ts";
+import { openTestStore, type TestStore } from "../stores.ts";
 
 const publish = (w: World, path: string, headers: Record<string, string> = {}): ReturnType<World["ask"]> =>
   w.ask("POST", `/v2/publish/https://a.test/${path}`, { headers });
@@ -19,6 +23,12 @@ function gate(): {
     },
     waiting: () => waiting.length,
   };
+}
+
+function signal(): { readonly given: Promise<void>; readonly give: () => void } {
+  let give = (): void => {};
+  const given = new Promise<void>((resolve) => (give = resolve));
+  return { given, give };
 }
 
 describe("the dispatcher", () => {
@@ -118,6 +128,43 @@ describe("the dispatcher", () => {
     await w.engine.idle();
     expect(w.calls.map((call) => call.url.at(-1)).join("")).toBe("ab");
     expect(w.events.map((event) => event.type)).toEqual(["delivered", "delivered"]);
+  });
+
+  it("keeps a call whose lease it has claimed anew, when the renewal of the old lease is answered before the claim", async () => {
+    const { endpoint, open } = gate();
+    const clock = new ManualClock(START);
+    const own = openTestStore({ file: ":memory:", now: () => clock.now() });
+    let jumped = false;
+    const [claimed, renewed] = [signal(), signal()];
+    const opened: TestStore = {
+      ...own,
+      commits: 0,
+      async claim(order) {
+        const claims = await own.claim(order);
+        if (!jumped || claims.claims.length === 0) return claims;
+        claimed.give();
+        await renewed.given;
+        return claims;
+      },
+      async renew(leases, until) {
+        await claimed.given;
+        const lost = await own.renew(leases, until);
+        renewed.give();
+        return lost;
+      },
+    };
+    const endpoints = app({ [APP]: workflow(callStep()), [THIRD]: endpoint, "https://a.test/b": () => ok() });
+    const w = world(endpoints, { clock, opened });
+    await w.start("wfr_1", ONCE);
+    await until(() => to(w, THIRD).length === 1 && w.events.some(({ type }) => type === "delivered"));
+    jumped = true;
+    clock.advance(60_000);
+    await publish(w, "b");
+    await until(() => to(w, "https://a.test/b").length === 1);
+    open();
+    await w.engine.idle();
+    expect(to(w, THIRD)).toHaveLength(1);
+    expect((await w.run("wfr_1")).workflowState).toBe("RUN_SUCCESS");
   });
 
   it("has no timer left when nothing is left to do", async () => {

@@ -4,36 +4,21 @@ import type { Driver } from "../driver.ts";
 import type { Backup, StateCount } from "../maintenance.ts";
 import { queryTimeout } from "../query-timeout.ts";
 import { sql, type Tx } from "../tx.ts";
-import { StoreUnavailable } from "../unavailable.ts";
-import { type AppendRequest, appendTogether } from "./append-at-once.ts";
-import { CommitUnknown, ConnectionLost, isTimeout, retryReason } from "./retries.ts";
+import { CommitUnknown, StoreUnavailable } from "../unavailable.ts";
+import { appendTogether } from "./append-at-once.ts";
+import { endTogether } from "./end-at-once.ts";
+import {
+  type Append,
+  type End,
+  MAX_GROUP,
+  type Operation,
+  type Pending,
+  takeGroup,
+  type Work,
+} from "./operations.ts";
+import { ConnectionLost, isTimeout, retryReason } from "./retries.ts";
 import type { PostgresSession } from "./session.ts";
 import { Transaction } from "./transaction.ts";
-
-/** An operation that waits for its transaction, or runs in one. */
-type Operation = Work | Append;
-
-interface Pending {
-  readonly resolve: (value: never) => void;
-  readonly reject: (error: unknown) => void;
-  /** When the caller asked for it, in milliseconds since 1970, by the engine's clock. */
-  readonly now: number;
-  /** When the driver gives it up while the database is away, in milliseconds of `performance.now()`. */
-  readonly deadline: number;
-  /** How often the database has refused it. */
-  refusals: number;
-}
-
-interface Work extends Pending {
-  readonly kind: "work";
-  readonly perform: (tx: Tx) => Promise<unknown>;
-}
-
-/** Appends that need no transaction. They may be stored again after they have been. */
-interface Append extends Pending {
-  readonly kind: "append";
-  readonly request: AppendRequest;
-}
 
 /** The changes of one transaction that concern other engines. */
 export interface Commit {
@@ -53,12 +38,6 @@ export interface Sessions {
   /** Milliseconds for which an operation waits for a database that is away. 10 seconds by default. */
   readonly patience?: number;
 }
-
-/** Operations that one transaction takes at most. */
-const MAX_GROUP = 16;
-
-/** Runs to which one statement appends at most, of several requests: a few milliseconds' work. */
-const MAX_APPENDS = 256;
 
 /** Milliseconds after which a transaction takes no further operation: its locks hold up others. */
 const MAX_GROUP_MS = 10;
@@ -135,6 +114,11 @@ export class PostgresDriver implements Driver {
     if (this.#sessions.settings !== undefined) return undefined;
     return (appends, note) =>
       this.#wait((pending) => this.#writes.push({ kind: "append", request: { appends, note }, ...pending }));
+  }
+
+  get endAtOnce(): Driver["endAtOnce"] {
+    return (end, note) =>
+      this.#wait((pending) => this.#writes.push({ kind: "end", request: { end, note }, ...pending }));
   }
 
   /** Resolves after this engine's next commit, at news of another engine's, or after some milliseconds. */
@@ -230,7 +214,7 @@ export class PostgresDriver implements Driver {
     await Promise.all([...new Set([...writers, ...readers])].map((session) => session.close()));
   }
 
-  #enqueue<T>(queue: (Work | Append)[], perform: (tx: Tx) => Promise<T>): Promise<T> {
+  #enqueue<T>(queue: Operation[] | Work[], perform: (tx: Tx) => Promise<T>): Promise<T> {
     return this.#wait((pending) => queue.push({ kind: "work", perform, ...pending }));
   }
 
@@ -265,10 +249,12 @@ export class PostgresDriver implements Driver {
     // Short transactions side by side, before long ones.
     const share = Math.min(MAX_GROUP, Math.ceil(this.#writes.length / writers.length));
     for (const session of writers.filter(isFree)) {
-      const appends = this.#takeAppends(share);
-      const group = appends.length > 0 ? [] : this.#takeGroup(share);
-      if (appends.length > 0) this.#occupy(session, appends, () => this.#writeAppends(session, appends));
-      if (group.length > 0) this.#occupy(session, group, () => this.#writeGroup(session, group));
+      const { kind, group } = takeGroup(this.#writes, share);
+      if (group.length === 0) break;
+      this.#occupy(session, group, () => {
+        if (kind === "append") return this.#writeAppends(session, group);
+        return kind === "end" ? this.#endRuns(session, group) : this.#writeGroup(session, group);
+      });
     }
     if (this.#isIdle) this.#idle?.();
   }
@@ -277,36 +263,6 @@ export class PostgresDriver implements Driver {
     return (
       this.#busy.size + this.#writes.length + this.#reads.length + this.#lists.length + this.#pausing === 0
     );
-  }
-
-  /** The operations of the next transaction. One that was refused begins a transaction, so that it may wait. */
-  #takeGroup(most: number): Work[] {
-    const group: Work[] = [];
-    for (const operation of this.#writes) {
-      if (group.length === most || operation.kind !== "work") break;
-      if (operation.refusals > 0 && group.length > 0) break;
-      group.push(operation);
-      if (operation.refusals > 0) break;
-    }
-    this.#writes.splice(0, group.length);
-    return group;
-  }
-
-  /** The appends of the next statement, where some come next: each for another run. One that was refused is alone. */
-  #takeAppends(most: number): Append[] {
-    const group: Append[] = [];
-    const runs = new Set<string>();
-    for (const operation of this.#writes) {
-      if (group.length === most || operation.kind !== "append") break;
-      const ids = operation.request.appends.map(({ id }) => id);
-      const fits = operation.refusals === 0 && runs.size + ids.length <= MAX_APPENDS;
-      if (group.length > 0 && (!fits || ids.some((id) => runs.has(id)))) break;
-      group.push(operation);
-      for (const id of ids) runs.add(id);
-      if (operation.refusals > 0) break;
-    }
-    this.#writes.splice(0, group.length);
-    return group;
   }
 
   #occupy(session: PostgresSession, operations: readonly Operation[], work: () => Promise<void>): void {
@@ -428,21 +384,55 @@ export class PostgresDriver implements Driver {
         group.map((operation, at) => ({ operation, value: stored[at] })),
       );
     } catch (error) {
-      for (const operation of group) this.#refuse(this.#writes, operation, error);
+      this.#refuseEach(group, error);
     }
+  }
+
+  /** Ends runs by one statement, in a transaction whose statements are all on their way before the first answer. */
+  async #endRuns(session: PostgresSession, group: readonly End[]): Promise<void> {
+    const transaction = this.#begin(session, BEGIN_WRITE);
+    const ending = endTogether(
+      transaction.tx(this.#now()),
+      group.map(({ request }) => request),
+    );
+    // After a statement that has failed, the server undoes the transaction instead.
+    const [ended, commit] = await Promise.allSettled([ending, transaction.execute("COMMIT")]);
+    if (ended.status === "rejected") this.#refuseEach(group, ended.reason);
+    else if (commit.status === "rejected") this.#refuseCommit(group, commit.reason);
+    else
+      this.#committed(
+        transaction,
+        group.map((operation, at) => ({ operation, value: ended.value[at] })),
+      );
   }
 
   async #commit(transaction: Transaction, done: readonly Done[]): Promise<void> {
     try {
       await transaction.execute("COMMIT");
     } catch (cause) {
-      // The server has answered that it has undone the transaction, or the answer is lost.
-      const undone = retryReason(cause) !== "connection";
-      const error = undone ? cause : new CommitUnknown(cause);
-      for (const { operation } of done) this.#refuse(this.#writes, operation, error);
-      return;
+      const operations = done.map(({ operation }) => operation);
+      return this.#refuseCommit(operations, cause);
     }
     this.#committed(transaction, done);
+  }
+
+  /** @param cause the server's answer that it has undone the transaction, or the loss of its answer */
+  #refuseCommit(operations: readonly Operation[], cause: unknown): void {
+    const error = retryReason(cause) === "connection" ? new CommitUnknown(cause) : cause;
+    for (const operation of operations) this.#refuse(this.#writes, operation, error);
+  }
+
+  /** Refuses operations that one statement has carried out together. The fault may be that of one of them: each is tried alone. */
+  #refuseEach(group: readonly Operation[], error: unknown): void {
+    const mayBeOthers =
+      group.length > 1 && retryReason(error) === undefined && !(error instanceof StoreUnavailable);
+    for (const operation of group) {
+      if (!mayBeOthers) this.#refuse(this.#writes, operation, error);
+      else {
+        operation.refusals++;
+        this.#writes.unshift(operation);
+      }
+    }
   }
 
   #committed(transaction: Transaction, done: readonly Done[]): void {

@@ -1,6 +1,6 @@
 import type { RetryReason } from "../maintenance.ts";
 import type { LockKind } from "../tx.ts";
-import { StoreUnavailable } from "../unavailable.ts";
+import { CommitUnknown, StoreUnavailable } from "../unavailable.ts";
 
 /** An operation can't get a lock at once, and must not wait for it, because its transaction holds other operations' locks. */
 export class LockBusy extends Error {
@@ -15,15 +15,6 @@ export class LockBusy extends Error {
 export class ConnectionLost extends StoreUnavailable {
   constructor() {
     super("The connection to the database was lost.");
-  }
-}
-
-/** The connection was lost during a commit. The operation isn't done again: it may have happened. */
-export class CommitUnknown extends StoreUnavailable {
-  constructor(cause: unknown) {
-    super("The connection to the database was lost during a commit: the change may or may not be stored.", {
-      cause,
-    });
   }
 }
 

@@ -79,6 +79,6 @@ export function mayAppend({ lease, name }: HoldParts, run: Sql): Sql {
 }
 
 /** The condition that an invocation knows the whole history of a run, and that none of its keys is in it. */
-export function knowsHistory({ keys, after }: HoldParts, run: Sql): Sql {
+export function knowsHistory({ keys, after }: Pick<HoldParts, "keys" | "after">, run: Sql): Sql {
   return sql`${lastPosition(run)} = ${after} AND ${repeatedKey(run, keys, after)} IS NULL`;
 }

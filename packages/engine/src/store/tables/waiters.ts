@@ -1,6 +1,9 @@
 import type { NewSleep, NewWait } from "../../rules/wait.ts";
 import { type Sql, sql } from "../tx.ts";
 
+/** The condition on `waiters` that a wait hasn't ended. */
+export const IS_OPEN: Sql = sql`open = 1`;
+
 /** A step that waits for an event, or that sleeps. */
 export interface WaiterRow {
   readonly seq: number;

@@ -1,0 +1,89 @@
+import type { MessageKind } from "../../rules/message.ts";
+import { type Outcome, STATUS } from "../../rules/message-status.ts";
+import type { RunState } from "../../rules/run.ts";
+import { insertStepEntry, STEP_ENTRY } from "../tables/entries.ts";
+import { PLAIN_END, type PlainEnd } from "../tables/plain-ends.ts";
+import { knowsHistory } from "../tables/run-leases.ts";
+import { IS_LIVE } from "../tables/runs.ts";
+import { IS_OPEN } from "../tables/waiters.ts";
+import { constants, sql, type Tx } from "../tx.ts";
+import { rowOf, toTable } from "./for-each.ts";
+import { isFree } from "./locks.ts";
+
+const LOCK = { at: "number", id: "string" } as const;
+const EACH = rowOf(PLAIN_END, "each");
+const RUN = sql`each.run`;
+
+/** An entry with the place of its end, and its own among those of the end. */
+const RECORD = { at: "number", nth: "number", ...STEP_ENTRY } as const;
+const ENTRY = { ...rowOf(RECORD, "record"), run: sql`held.run`, position: sql`held.after + record."nth"` };
+
+const SUCCESS = constants<RunState>("RUN_SUCCESS");
+const DELIVERED = constants<Outcome>("DELIVERED");
+const STEP = constants<MessageKind>("step");
+
+/** The end of a run that one caller waits for. */
+export interface EndRequest {
+  readonly end: PlainEnd;
+  /** Records and counts it. @param createdAt when the run was created, in milliseconds since 1970 */
+  readonly note: (tx: Tx, createdAt: number) => void;
+}
+
+/**
+ * Ends runs as a settlement does, by one statement for all of them. It leaves out a run whose lock another transaction has, and one
+ * of which anything else is to be decided.
+ *
+ * A statement sees the tables as they are when it begins. So the locks are taken by an earlier one, which leaves the places of
+ * those that were free in a setting of the transaction: nothing waits for its answer.
+ *
+ * @returns for each request whether its run has ended
+ */
+export async function endTogether(tx: Tx, requests: readonly EndRequest[]): Promise<boolean[]> {
+  const ends = requests.map(({ end: { entries: _, ...end } }, at) => ({ at, ...end }));
+  const locks = ends.map(({ at, id }) => ({ at, id }));
+  tx.send(
+    sql`SELECT set_config('perdure.locked', coalesce(json_agg(at), '[]')::text, true)
+      FROM ${toTable(LOCK, locks, "each")} WHERE ${isFree("run", EACH.id)}`,
+  );
+  const records = requests.flatMap(({ end: { entries } }, at) =>
+    entries.map((entry, place) => ({ at, nth: place + 1, ...entry })),
+  );
+  const rows = await tx.all<{ readonly at: number; readonly created_at: number }>(
+    sql`WITH each AS MATERIALIZED (
+        SELECT * FROM ${toTable(PLAIN_END, ends, "each")} WHERE at IN
+          (SELECT CAST(value AS bigint) FROM json_array_elements_text(CAST(current_setting('perdure.locked') AS json)) AS locked (value))
+      ), held AS (
+        DELETE FROM run_leases USING each WHERE run_leases.run = ${RUN} AND run_leases.number = each.lease
+          AND holder = each.seq AND coalesce(invocation, each.name) = each.name
+          AND EXISTS (SELECT 1 FROM due JOIN messages ON messages.seq = due.message WHERE due.message = each.seq
+            AND due.fence = each.fence AND due.status = ${STATUS.delivering} AND due.kind = ${STEP} AND due.place IS NULL
+            AND messages.id = each.message AND messages.schedule IS NULL)
+          AND EXISTS (SELECT 1 FROM runs WHERE key = ${RUN} AND ${IS_LIVE} AND invoker IS NULL
+            AND (each.changes = 0 OR runs.capabilities = each.capabilities))
+          AND NOT EXISTS (SELECT 1 FROM due WHERE due.run = ${RUN} AND due.message <> each.seq)
+          AND NOT EXISTS (SELECT 1 FROM waiters WHERE waiters.run = ${RUN} AND ${IS_OPEN})
+          AND NOT EXISTS (SELECT 1 FROM events WHERE events.run = ${RUN})
+          AND NOT EXISTS (SELECT 1 FROM webhooks WHERE webhooks.run = ${RUN})
+          AND ${knowsHistory(EACH, RUN)}
+        RETURNING each.*
+      ), added AS (
+        ${insertStepEntry(ENTRY, tx.now)} FROM held JOIN ${toTable(RECORD, records, "record")} ON record.at = held.at
+        ORDER BY record.at, record.nth
+      ), delivered AS (
+        UPDATE messages SET outcome = ${DELIVERED}, delete_after = ${tx.now}, retried = due.retried, attempts = due.fence
+          FROM held JOIN due ON due.message = held.seq WHERE messages.seq = held.seq
+      ), ended AS (
+        UPDATE runs SET state = ${SUCCESS}, completed_at = ${tx.now}, response = held.response, inline = 1,
+          capabilities = coalesce(held.capabilities, runs.capabilities), identified = greatest(runs.identified, held.identified)
+          FROM held WHERE runs.key = held.run RETURNING held.at, runs.created_at
+      ), gone AS (
+        DELETE FROM due USING held WHERE due.message = held.seq
+      ) SELECT at, created_at FROM ended`,
+  );
+  const created = new Map(rows.map(({ at, created_at }) => [at, created_at]));
+  return requests.map(({ note }, at) => {
+    const createdAt = created.get(at);
+    if (createdAt !== undefined) note(tx, createdAt);
+    return createdAt !== undefined;
+  });
+}
