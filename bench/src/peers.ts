@@ -26,6 +26,7 @@ interface Peer {
 const PEERS: readonly Peer[] = [
   { name: "the floor", file: "floor.ts" },
   { name: "the floor by fetch", file: "floor.ts", args: ["fetch"] },
+  { name: "the floor by fetch on PostgreSQL", file: "floor.ts", args: ["fetch"], on: "PostgreSQL" },
   { name: "Restate", file: "restate.ts", throughput: { atLeast: 3 }, latency: { atMost: 0.5 } },
   { name: "@upstash/workflow on Perdure's engine", file: "upstash.ts" },
   {

@@ -1,19 +1,17 @@
 // The floor: the same requests between two processes, the same checks of signatures, and the same rows with a flush at each
-// commit, but no engine and no runtime. It can't retry, replay or recover anything. Its argument names the wire.
+// commit, but no engine and no runtime. It can't retry, replay or recover anything. Its arguments are the wire and the URL
+// of a PostgreSQL database; without it the rows are in a SQLite file.
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { contend } from "./contender.ts";
 import { listen, wireOf } from "./floor-wire.ts";
 
-const [wire] = process.argv.slice(2);
-const engine = fork(
-  fileURLToPath(new URL("./floor-engine.ts", import.meta.url)),
-  wire === undefined ? [] : [wire],
-  {
-    stdio: ["ignore", "inherit", "inherit", "ipc"],
-  },
-);
+const args = process.argv.slice(2);
+const [wire] = args;
+const engine = fork(fileURLToPath(new URL("./floor-engine.ts", import.meta.url)), args, {
+  stdio: ["ignore", "inherit", "inherit", "ipc"],
+});
 const [engineUrl] = (await once(engine, "message")) as [string];
 
 async function post(path: string, value: unknown): Promise<unknown> {

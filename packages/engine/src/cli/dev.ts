@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import type { Server } from "node:http";
 import { isPublicSecret } from "@perdure/core/protocol";
 import type { EngineServer } from "../engine.ts";
@@ -30,8 +31,10 @@ export async function dev(flags: DevFlags, command: readonly string[], version: 
   outliveReaders();
   let config: Config;
   let engine: EngineServer;
+  let isRestart: boolean;
   try {
     config = readConfig(flags, process.env);
+    isRestart = existsSync(config.db);
     engine = openEngine(config);
   } catch (error) {
     if (error instanceof ConfigError) return giveUp(error.message);
@@ -54,7 +57,9 @@ export async function dev(flags: DevFlags, command: readonly string[], version: 
   }
   warnIfExposed(config);
   ignoreFolder(config.db);
-  if (config.logLevel === "info" || config.logLevel === "debug") void tellOfRuns(engine, config);
+  const tells = config.logLevel === "info" || config.logLevel === "debug";
+  // A list begins a thread, which a new database has no use for.
+  if (isRestart && tells) void tellOfRuns(engine, config);
   engine.start();
   const stop = createStop(listening.server, engine, config);
   const { port } = listening;

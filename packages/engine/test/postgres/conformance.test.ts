@@ -10,6 +10,8 @@ const WITHOUT = ["hashjoin", "mergejoin", "hashagg", "sort", "material", "memoiz
 
 const url = new URL(newDatabase());
 for (const way of WITHOUT) url.searchParams.set(`enable_${way}`, "off");
-const tables = new Tables(url.href);
+const loops = new Tables(url.href);
+conformance("PostgreSQL that joins by loops", async () => loops.open());
 
-conformance("PostgreSQL that joins by loops", async () => tables.open());
+const alone = new Tables(newDatabase(), 1);
+conformance("PostgreSQL on one connection", async () => alone.open());

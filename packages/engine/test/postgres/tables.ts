@@ -10,7 +10,7 @@ import type { PostgresSession } from "../../src/store/postgres/session.ts";
 
 type OpenedStore = Omit<PostgresStore, "clock">;
 
-/** Sessions of an engine: half of them write, half of them read. */
+/** Sessions of an engine: half of them write, half of them read. A single one does both. */
 const SESSIONS = 4;
 
 /**
@@ -59,10 +59,10 @@ export class Tables {
   #prepared: Promise<void> | undefined;
 
   /** @param url of an empty database */
-  constructor(url: string = newDatabase()) {
+  constructor(url: string = newDatabase(), sessions: number = SESSIONS) {
     this.#location = readLocation(url);
     this.#sessions = Array.from(
-      { length: SESSIONS },
+      { length: sessions },
       () => new ClientSession(this.#location, { name: "test" }),
     );
   }
@@ -110,9 +110,10 @@ export class Tables {
 
   #store(prepare: () => Promise<void>): OpenedStore {
     const sessions = this.#sessions.map((session) => this.#lend(session, prepare));
+    const half = Math.floor(sessions.length / 2);
     const driver = new PostgresDriver({
-      writers: sessions.slice(0, SESSIONS / 2),
-      readers: sessions.slice(SESSIONS / 2),
+      writers: sessions.slice(0, half || 1),
+      readers: sessions.slice(half),
     });
     const store = createPostgresStore(driver);
     this.#owner = store.instance;

@@ -4,6 +4,7 @@ import { calling } from "./calling.ts";
 import { claims } from "./claims.ts";
 import { destinations } from "./destinations.ts";
 import { ending } from "./ending.ts";
+import { endingTogether } from "./ending-together.ts";
 import { flowing } from "./flowing.ts";
 import { inlining } from "./inlining.ts";
 import { inspecting } from "./inspecting.ts";
@@ -28,6 +29,7 @@ export function conformance(name: string, open: () => Promise<Store>): void {
   calling(name, open);
   waiting(name, open);
   ending(name, open);
+  endingTogether(name, open);
   invoking(name, open);
   inlining(name, open);
   flowing(name, open);

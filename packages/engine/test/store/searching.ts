@@ -1,4 +1,5 @@
 import { HEADER, type StepRecord } from "@perdure/core/protocol";
+import { anyText } from "@perdure/test-support/fuzz";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Store } from "../../src/commands/store.ts";
@@ -137,7 +138,7 @@ export function searching(name: string, open: () => Promise<Store>): void {
 
     it("takes any search, and finds any text by itself", async () => {
       let runs = 0;
-      const property = fc.asyncProperty(fc.string({ unit: "binary", minLength: 1 }), async (text) => {
+      const property = fc.asyncProperty(anyText.filter(Boolean), async (text) => {
         const id = `wfr_${runs++}`;
         await kit.accept(body(id, "true", text, { [HEADER.delay]: "1h" }));
         await indexAll(kit, [id]);

@@ -34,6 +34,9 @@ CREATE INDEX runs_parent_live ON runs (parent) WHERE parent IS NOT NULL AND stat
 CREATE INDEX runs_ended ON runs (completed_at) WHERE completed_at IS NOT NULL AND dlq_id IS NULL;
 CREATE INDEX runs_successor ON runs (successor) WHERE successor IS NOT NULL;
 CREATE INDEX runs_deadline ON runs (deadline) WHERE deadline IS NOT NULL AND state = 'RUN_STARTED';
+-- For counts over time.
+CREATE INDEX runs_created ON runs (created_at);
+CREATE INDEX runs_completed ON runs (completed_at, state) WHERE completed_at IS NOT NULL;
 
 -- The right to append to a run, since the first delivery that offered it. It is apart from the run because
 -- each append writes it, and the row of a run is long.
@@ -62,7 +65,8 @@ CREATE TABLE entries (
   call_type TEXT NOT NULL,
   step TEXT,                    -- the name of the step of a record or of an attempt
   body BLOB NOT NULL,
-  created_at INTEGER NOT NULL
+  created_at INTEGER NOT NULL,
+  lease INTEGER                 -- the lease under which an invocation appended it: entries with one number ran in one delivery
 ) STRICT;
 CREATE UNIQUE INDEX entries_record ON entries (run, record);
 CREATE UNIQUE INDEX entries_position ON entries (run, position);
@@ -160,19 +164,25 @@ CREATE TABLE dlq (
   status INTEGER,
   headers TEXT,
   body BLOB,
-  removed INTEGER NOT NULL DEFAULT 0  -- 1: removed from the dead letter queue, but still in its run's log
+  removed INTEGER NOT NULL DEFAULT 0,  -- 1: removed from the dead letter queue, but still in its run's log
+  fingerprint TEXT,             -- its group: the errors that differ only in their values
+  error_name TEXT,
+  pattern TEXT,                 -- the text of the error, with placeholders for its values
+  step TEXT                     -- the name of the step that failed
 ) STRICT;
 CREATE INDEX dlq_run ON dlq (run);
 CREATE INDEX dlq_message ON dlq (message);
 CREATE INDEX dlq_callback ON dlq (callback) WHERE callback IS NOT NULL;
 CREATE INDEX dlq_kept ON dlq (created_at) WHERE removed = 0;
+CREATE INDEX dlq_fingerprint ON dlq (fingerprint) WHERE removed = 0;
 
 -- The outcomes of the rollbacks of a run's steps, in the order in which they ran.
 CREATE TABLE rollbacks (
   seq INTEGER PRIMARY KEY,
   run INTEGER NOT NULL,
   step INTEGER NOT NULL,
-  record TEXT NOT NULL
+  record TEXT NOT NULL,
+  at INTEGER                    -- when it was recorded
 ) STRICT;
 CREATE UNIQUE INDEX rollbacks_step ON rollbacks (run, step);
 
@@ -291,3 +301,15 @@ CREATE TABLE settings (
   name TEXT PRIMARY KEY,
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- The requests that have changed something by hand.
+CREATE TABLE audit (
+  seq INTEGER PRIMARY KEY,
+  at INTEGER NOT NULL,
+  actor TEXT NOT NULL,
+  action TEXT NOT NULL,
+  target TEXT NOT NULL,
+  caller_ip TEXT NOT NULL,
+  person TEXT                   -- who acted, as the request names them: several people may use one token
+) STRICT;
+CREATE INDEX audit_at ON audit (at);

@@ -1,6 +1,0 @@
--- The lease under which an invocation appended the entry: entries with one number ran in one delivery.
-ALTER TABLE entries ADD COLUMN lease INTEGER;
--- When the rollback was recorded.
-ALTER TABLE rollbacks ADD COLUMN at INTEGER;
--- The person who acted, as the request names them: several people may use one token.
-ALTER TABLE audit ADD COLUMN person TEXT;
