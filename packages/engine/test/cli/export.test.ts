@@ -106,4 +106,7 @@ it("asks perdure dev on the port of PERDURE_DEV_PORT", async () => {
   const runs = run(["runs", "--json"], { PERDURE_DEV_PORT: port });
   expect(await runs.exit()).toBe(0);
   expect(runs.said()).toBe("[]\n");
+  const malformed = run(["runs"], { PERDURE_DEV_PORT: "http" });
+  expect(await malformed.exit()).toBe(2);
+  expect(malformed.said()).toBe('PERDURE_DEV_PORT must be a number from 0 to 65535; got "http".\n');
 });

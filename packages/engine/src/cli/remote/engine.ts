@@ -44,6 +44,8 @@ export class RemoteEngine {
     const url = flags.url || env.PERDURE_URL || env.QSTASH_URL;
     const token = flags.token || env.PERDURE_TOKEN || env.QSTASH_TOKEN;
     const port = readVariable(env, "PERDURE_DEV_PORT").value ?? DEV_CREDENTIALS.port;
+    if (!url && !/^\d{1,5}$/.test(String(port)))
+      throw new CommandError(EXIT.usage, `PERDURE_DEV_PORT must be a number from 0 to 65535; got "${port}".`);
     const dev = `http://127.0.0.1:${port}`;
     if (url && !/^https?:\/\/./.test(URL.parse(url)?.href ?? ""))
       throw new CommandError(
