@@ -49,6 +49,9 @@ const APPLICATIONS = "conformance/frameworks/setup.ts";
 /** Starts a PostgreSQL server for the tests of a project. */
 const POSTGRES_SERVER = "packages/test-support/src/postgres-setup.ts";
 
+/** Fails each file of a project on both stores that uses no database of PostgreSQL. */
+const ON_POSTGRES = "packages/test-support/src/on-postgres.ts";
+
 /** Bundles the programs that tests start, such as `perdure`. */
 const PROGRAMS = "packages/test-support/src/programs-setup.ts";
 
@@ -70,14 +73,22 @@ const IN_BOTH_MODES = {
 };
 
 /**
- * Suites of the engine's behaviour, which run on both kinds of store. Left out on PostgreSQL: bodies in memory
- * (large-answers), the stream of events (stream), requests that aren't well-formed (fuzz), which never reach the store, and
- * the file of the search's index (search).
+ * Suites of the engine's behaviour, which run on both kinds of store. Left out on PostgreSQL: what uses no store, or needs a
+ * file of SQLite's.
  */
 const ON_BOTH_STORES = [
-  ...["messages/*", "flow/*", "failures/!(full-disk)", "runs/*", "inline/*", "api/!(stream|fuzz|search)"],
-  ...["in-process/*", "postgres/conformance"],
+  ...["messages/*", "flow/*", "failures/!(full-disk|closed-store)", "runs/*", "inline/*", "in-process/*"],
+  ...["api/!(stream|fuzz|search|browser-guard|errors|json-answer|openapi|option-names|server)"],
+  "postgres/conformance",
 ];
+
+/** Further suites on PostgreSQL: for most of what they test, the store makes no difference. */
+const CLIENTS_ON_POSTGRES = [
+  ...["addresses", "both-sdks", "clocks", "compressed", "failure-functions", "failures-kill", "forged-calls"],
+  ...["inline-faults", "kill", "large-call-answers", "older-clients", "policy", "python-client", "qstash-*"],
+  ...["refusals", "rollback-kills", "run-ids", "run-waits", "scheduled-runs", "steps"],
+].map((name) => `e2e/test/${name}.test.ts`);
+const API_ON_POSTGRES = ["stream", "fuzz"].map((name) => `packages/engine/test/api/${name}.test.ts`);
 
 /**
  * The vitest projects, in the order in which they run: what takes longest begins first, what waits for leases and browsers runs
@@ -86,6 +97,12 @@ const ON_BOTH_STORES = [
 const suites: Readonly<Record<string, Suite>> = {
   projects: { include: "packages/create-perdure/test/projects.test.ts", onDisk: true },
   nextjs: { include: NEXTJS, globalSetup: [PROGRAMS, APPLICATIONS], onDisk: true },
+  frameworks: {
+    include: "conformance/frameworks/*.test.ts",
+    exclude: NEXTJS,
+    globalSetup: [PROGRAMS, APPLICATIONS],
+    onDisk: true,
+  },
   // On a PostgreSQL server of their own.
   postgres: {
     include: "packages/engine/test/postgres/**/*.test.ts",
@@ -105,8 +122,7 @@ const suites: Readonly<Record<string, Suite>> = {
     mode: "one step a delivery",
     globalSetup: PROGRAMS,
   },
-  // Left out on PostgreSQL: suites that start processes on files, and those of clients and wire formats, for which the store
-  // makes no difference. Long suites have fewer cases there.
+  // Long suites have fewer cases on PostgreSQL.
   "e2e-postgres": {
     include: [
       ...["catching", "failures", "inline-model", "random-workflows", "rollback-ends"],
@@ -114,6 +130,12 @@ const suites: Readonly<Record<string, Suite>> = {
     ].map((name) => `e2e/test/${name}.test.ts`),
     store: "postgres",
     globalSetup: POSTGRES_SERVER,
+  },
+  // The suites of clients, of processes that are killed, and of the rest of the API. Only `.ci/run` runs them on PostgreSQL.
+  "clients-postgres": {
+    include: [...CLIENTS_ON_POSTGRES, ...API_ON_POSTGRES],
+    store: "postgres",
+    globalSetup: [PROGRAMS, POSTGRES_SERVER],
   },
   tools: { include: "tools/**/*.test.ts", exclude: "tools/packages/**" },
   site: { include: "site/test/*.test.ts" },
@@ -138,12 +160,6 @@ const suites: Readonly<Record<string, Suite>> = {
     include: "packages/engine/test/**/*.test.ts",
     exclude: "packages/engine/test/postgres/**",
     globalSetup: PROGRAMS,
-  },
-  frameworks: {
-    include: "conformance/frameworks/*.test.ts",
-    exclude: NEXTJS,
-    globalSetup: [PROGRAMS, APPLICATIONS],
-    onDisk: true,
   },
 };
 
@@ -171,6 +187,7 @@ const projects = Object.entries(suites).map(([name, { include, exclude, mode, st
     exclude: ["**/node_modules/**", ...(exclude === undefined ? [] : [exclude])],
     testTimeout: TIMEOUT,
     hookTimeout: TIMEOUT,
+    ...(store === "postgres" ? { setupFiles: ON_POSTGRES } : {}),
     env: { TEST_MODE: mode ?? "inline", TEST_STORE: store ?? "sqlite", ...(onDisk ? {} : inMemory) },
     // The files of a worker share modules. A file that changes one, or a global, changes it back.
     isolate: false,

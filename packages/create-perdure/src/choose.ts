@@ -83,7 +83,8 @@ function parse(args: readonly string[]) {
       throw new UsageError(`There is one folder; got ${parsed.positionals.join(" ")}.`);
     return parsed;
   } catch (error) {
-    if (error instanceof TypeError) throw new UsageError(`${error.message}\n\n${HELP}`);
+    // Node continues with advice on folders whose names begin with a hyphen.
+    if (error instanceof TypeError) throw new UsageError(`${error.message.split(". To ")[0]}.\n\n${HELP}`);
     throw error;
   }
 }

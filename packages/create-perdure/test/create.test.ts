@@ -112,7 +112,7 @@ describe("create-perdure", () => {
     [["--use-case", "none"], '--use-case must be one of order, approval, onboarding; got "none".'],
     [["--pm", "cargo"], '--pm must be one of npm, pnpm, yarn, bun; got "cargo".'],
     [["another-folder"], "There is one folder"],
-    [["--frobnicate"], "Unknown option '--frobnicate'"],
+    [["--frobnicate"], "Unknown option '--frobnicate'.\n\nUsage: "],
     [["--tarballs", "/nowhere"], "The folder /nowhere has no perdure-core-"],
   ])("refuses %j", async (args, message) => {
     const { code, said } = await create(join(folder, "app"), ...args, "--no-install");

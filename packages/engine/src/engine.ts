@@ -179,6 +179,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
       await dispatcher.stop(deadline);
       await watchers.search.stop();
       if (!options.transport) await transport.close();
+      watchers.close();
       if (typeof options.store === "string") await store.close();
     },
   };
@@ -198,6 +199,8 @@ interface Watchers extends Pick<Service, "emit" | "attempts" | "streams" | "sear
   start(): void;
   /** Ends the waits of clients, before the dispatcher stops. */
   stopWaits(): void;
+  /** Reports no more faults of the store, which may be closed. */
+  close(): void;
 }
 
 interface WatchOptions {
@@ -207,7 +210,8 @@ interface WatchOptions {
 
 /** Creates the watchers, and connects them with the events of a store. */
 function watch(store: Store, clock: Clock, { resolved, onEvent }: WatchOptions): Watchers {
-  const tell = limitStoreFaults(toObserver(onEvent), clock);
+  let isOpen = true;
+  const tell = limitStoreFaults({ observer: toObserver(onEvent), clock, isOpen: () => isOpen });
   const changes = new RunChanges();
   const attempts = new AttemptCounts(clock);
   const streams = new EventStreams(store, clock);
@@ -232,6 +236,7 @@ function watch(store: Store, clock: Clock, { resolved, onEvent }: WatchOptions):
     search,
     runEnds,
     start() {
+      isOpen = true;
       runEnds.start();
       streams.start();
       search.start();
@@ -239,6 +244,9 @@ function watch(store: Store, clock: Clock, { resolved, onEvent }: WatchOptions):
     stopWaits() {
       runEnds.stop();
       streams.stop();
+    },
+    close() {
+      isOpen = false;
     },
   };
 }

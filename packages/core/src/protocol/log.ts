@@ -143,6 +143,8 @@ export interface DeadLetter {
   readonly maxRetries: number;
   readonly notBefore: number;
   readonly createdAt: number;
+  /** When the last attempt failed, in milliseconds since 1970. Engines other than Perdure's don't say. */
+  readonly failedAt?: number;
   readonly callerIP?: string;
   readonly workflowRunId: string;
   readonly workflowCreatedAt: number;

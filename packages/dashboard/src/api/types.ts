@@ -231,7 +231,7 @@ export interface DeadLetter {
   readonly header?: Headers;
   readonly body?: string;
   readonly bodyBase64?: string;
-  readonly createdAt: number;
+  readonly failedAt: number;
   readonly maxRetries: number;
   readonly error: string;
   readonly responseStatus: number;

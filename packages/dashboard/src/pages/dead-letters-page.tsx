@@ -163,7 +163,7 @@ function Letters({ fingerprint, title }: LettersProps) {
                     <th>What</th>
                     <th>Error</th>
                     <th>Failure function</th>
-                    <th class="number">When</th>
+                    <th class="number">Failed</th>
                     <th>
                       <span class="hidden">Actions</span>
                     </th>
@@ -220,7 +220,7 @@ function Letter({ letter, reload }: LetterProps) {
       </td>
       <td>{state ? <Status look={REPORT_LOOKS[state]} /> : <span class="muted">none</span>}</td>
       <td class="number">
-        <Time at={letter.createdAt} />
+        <Time at={letter.failedAt} />
       </td>
       <td class="row-buttons">
         {runId === undefined ? (

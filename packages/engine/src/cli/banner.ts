@@ -77,7 +77,7 @@ export function banner({ config, port, version, hasApp = false }: BannerOptions)
     `${colors.bold("Perdure")} engine running at ${colors.cyan(url)}`,
     `${colors.dim("dashboard")} ${colors.cyan(`${url}${DEFAULT_BASE_PATH}`)}`,
     `${colors.dim("version")}  ${version}`,
-    `${colors.dim("database")} ${resolve(config.db)}`,
+    `${colors.dim("database")} ${config.db === ":memory:" ? "in memory, gone when the engine stops" : resolve(config.db)}`,
     ...(hasApp ? [] : variables),
     "",
     colors.dim("To start a run of a workflow that is served at http://localhost:3000/order:"),

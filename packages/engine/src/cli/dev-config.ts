@@ -51,9 +51,9 @@ export function readConfig(flags: DevFlags, env: Env): Config {
   const address = settings.one("host") ?? host.dev.default;
   return {
     host: address,
-    port: toPort(flags.port ?? settings.one("port")),
+    port: toPort(flags.port ?? settings.one("port"), settings.sourceOf("port")),
     db: toFile(settings.one("db") ?? db.dev.default),
-    logLevel: toLevel(settings.one("logLevel") ?? logLevel.dev.default),
+    logLevel: toLevel(settings.one("logLevel") ?? logLevel.dev.default, settings.sourceOf("logLevel")),
     token: secrets.one("token") ?? DEV_CREDENTIALS.token,
     signingKeys: {
       current: current ?? DEV_CREDENTIALS.currentSigningKey,

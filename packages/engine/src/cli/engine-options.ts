@@ -27,6 +27,7 @@ type Spelled<T> = { readonly [Name in keyof T]?: number | string | boolean | und
  * readEngineOptions(["limits.retries=20"], { PERDURE_TIMEOUTS_DELIVERY: "1m" }, {});
  */
 export function readEngineOptions(set: readonly string[], env: Env, file: FileOptions): ScalarOptions {
+  refuseUnknown(env);
   const flags = new Map(set.map((one) => readPair(one)));
   const own: Record<string, Value> = {};
   const groups: Record<string, Record<string, Value>> = { timeouts: {}, limits: {}, retention: {} };
@@ -53,6 +54,25 @@ function valueIn(file: object, path: string): unknown {
 /** Returns the environment variable of an option: `PERDURE_LIMITS_RETRIES` for `limits.retries`. */
 export function variableOf(name: string): string {
   return `PERDURE_${name.replace(".", "_").replace(/[A-Z]/g, "_$&").toUpperCase()}`;
+}
+
+/** Variables with these prefixes are options of the engine, and nothing else. */
+const PREFIXES = ["PERDURE_TIMEOUTS_", "PERDURE_LIMITS_", "PERDURE_RETENTION_"];
+
+/** @throws ConfigError for a misspelled variable: without an error, the engine would run with the default */
+function refuseUnknown(env: Env): void {
+  // A list of all variables needs a permission on Deno that the engine does without.
+  if ("Deno" in globalThis) return;
+  const known = namedOptions().map(([path]) => variableOf(path));
+  const unknown = Object.keys(env).find((name) => {
+    const prefix = PREFIXES.find((one) => name.startsWith(one));
+    return prefix !== undefined && env[name] && !known.includes(name);
+  });
+  if (unknown === undefined) return;
+  const ofGroup = known.filter((name) =>
+    PREFIXES.some((one) => unknown.startsWith(one) && name.startsWith(one)),
+  );
+  throw new ConfigError(`${unknown} is no option of the engine. The options are ${ofGroup.join(", ")}.`);
 }
 
 function readPair(text: string): [name: string, value: string] {

@@ -187,6 +187,8 @@ export type Env = Readonly<Record<string, string | undefined>>;
 export interface Reader<Command extends CommandName> {
   one(name: NameOf<Command>): string | undefined;
   list(name: NameOf<Command>): readonly string[] | undefined;
+  /** The flag or the variable that sets a value, for errors. */
+  sourceOf(name: NameOf<Command>): string | undefined;
   /** A flag without a value. Its variable is `1` or `true` for on, and `0` or `false` for off. */
   flag(name: NameOf<Command>): boolean | undefined;
 }
@@ -197,8 +199,8 @@ export function createReader<Command extends CommandName>(
   env: Env,
 ): Reader<Command> {
   const given: Readonly<Record<string, string | readonly string[] | boolean | undefined>> = flags;
+  const settings: Readonly<Record<string, Setting>> = SETTINGS;
   const fromEnv = (name: string): string | undefined => {
-    const settings: Readonly<Record<string, Setting>> = SETTINGS;
     const source = settings[name]?.[command];
     if (source && "shared" in source) return readShared(env, source.env);
     // Deno throws for a variable without a name.
@@ -213,9 +215,13 @@ export function createReader<Command extends CommandName>(
       const flag = given[name];
       return typeof flag === "object" ? flag : listOf(fromEnv(name));
     },
+    sourceOf(name) {
+      if (given[name]) return settings[name]?.flag?.split(" ")[0];
+      return fromEnv(name) ? settings[name]?.[command]?.env : undefined;
+    },
     flag(name) {
       const flag = given[name];
-      return typeof flag === "boolean" ? flag : toFlag(fromEnv(name), name);
+      return typeof flag === "boolean" ? flag : toFlag(fromEnv(name), settings[name]?.[command]?.env);
     },
   };
 }
@@ -236,7 +242,7 @@ export function flagsOf(command: CommandName): { flag: string; help: string; lis
   });
 }
 
-function toFlag(value: string | undefined, name: string): boolean | undefined {
+function toFlag(value: string | undefined, name: string | undefined): boolean | undefined {
   if (!value) return undefined;
   if (/^(?:1|true)$/.test(value)) return true;
   if (/^(?:0|false)$/.test(value)) return false;

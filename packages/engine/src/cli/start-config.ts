@@ -8,7 +8,7 @@ import { readEngineOptions } from "./engine-options.ts";
 import { createReader, type Env, type FlagsOf, type Reader, SETTINGS } from "./settings.ts";
 import type { FileTenant, StartFile } from "./start-file.ts";
 import { beside, userOf } from "./users.ts";
-import { ConfigError, type LogLevel, toBrowserRules, toLevel, toPort } from "./values.ts";
+import { ConfigError, from, type LogLevel, toBrowserRules, toLevel, toPort } from "./values.ts";
 
 /** The flags of `perdure start`. */
 export type StartFlags = FlagsOf<"start">;
@@ -60,13 +60,25 @@ export function readStartConfig(flags: StartFlags, env: Env, file: StartFile): S
   const host = settings.one("host") ?? file.host ?? SETTINGS.host.start.default;
   return {
     host,
-    port: port === undefined ? (file.port ?? Number(SETTINGS.port.start.default)) : toPort(port),
-    logLevel: toLevel(logLevel ?? file.logLevel ?? SETTINGS.logLevel.start.default),
+    port:
+      port === undefined
+        ? (file.port ?? Number(SETTINGS.port.start.default))
+        : toPort(port, settings.sourceOf("port")),
+    logLevel: toLevel(
+      logLevel ?? file.logLevel ?? SETTINGS.logLevel.start.default,
+      settings.sourceOf("logLevel"),
+    ),
     tenants,
     metricsToken,
     dashboard: settings.flag("dashboard") ?? file.dashboard ?? false,
-    otlpEndpoint: toOtlpEndpoint(settings.one("otlpEndpoint") ?? file.otlpEndpoint),
-    drain: toMs(settings.one("drain") ?? file.drain ?? SETTINGS.drain.start.default, "drain"),
+    otlpEndpoint: toOtlpEndpoint(
+      settings.one("otlpEndpoint") ?? file.otlpEndpoint,
+      settings.sourceOf("otlpEndpoint"),
+    ),
+    drain: toDrain(
+      settings.one("drain") ?? file.drain ?? SETTINGS.drain.start.default,
+      settings.sourceOf("drain"),
+    ),
     browsers: readBrowsers(host, settings, file),
     engine: {
       ...readEngineOptions(settings.list("set") ?? [], env, file),
@@ -75,10 +87,10 @@ export function readStartConfig(flags: StartFlags, env: Env, file: StartFile): S
   };
 }
 
-function toOtlpEndpoint(given: string | undefined): string | undefined {
+function toOtlpEndpoint(given: string | undefined, source: string | undefined): string | undefined {
   if (given === undefined || /^https?:$/.test(URL.parse(given)?.protocol ?? "")) return given;
   throw new ConfigError(
-    `The OTLP endpoint must be a URL that begins with http:// or https://; got "${given}".`,
+    `The OTLP endpoint must be a URL that begins with http:// or https://; got "${given}"${from(source)}.`,
   );
 }
 
@@ -182,8 +194,8 @@ function readBrowsers(host: string, settings: Settings, file: StartFile): Browse
   };
 }
 
-function toMs(text: string, name: string): number {
+function toDrain(text: string, source: string | undefined): number {
   const ms = parseDuration(text);
   if (ms !== undefined) return ms;
-  throw new ConfigError(`${name} must be a duration such as "30s"; got "${text}".`);
+  throw new ConfigError(`The time to drain must be a duration such as "30s"; got "${text}"${from(source)}.`);
 }

@@ -127,7 +127,26 @@ async function openStore(db: string, warn: (warning: string) => void): Promise<S
   try {
     return await openPostgres(db, { warn });
   } catch (cause) {
-    throw new ConfigError(messageOf(cause), { cause });
+    throw new ConfigError(
+      `${reasonOf(cause)}\nThe database is ${shownUrl(db)}, set by --db, PERDURE_DB or the file.`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+function reasonOf(cause: unknown): string {
+  const message = messageOf(cause);
+  return cause instanceof StoreUnavailable ? message : `The database can't be used: ${message}.`;
+}
+
+/** The URL of a database in an error. One that can't be parsed may have a password anywhere. */
+function shownUrl(db: string): string {
+  try {
+    return withoutPassword(db);
+  } catch {
+    return "a URL that begins with postgres://";
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Command, PublishMessage } from "../rules/command.ts";
+import type { Command, PublishMessage, StartRun } from "../rules/command.ts";
 import type { QueueLimits } from "../rules/queue.ts";
 import * as inOrder from "../store/in-order.ts";
 import type { Receipt } from "../store/receipt.ts";
@@ -10,6 +10,7 @@ import { findDuplicate, keyOfDuplicates } from "./find-duplicate.ts";
 import { insertMessage } from "./insert-message.ts";
 import { receipt } from "./receipt.ts";
 import { startRun } from "./start-run.ts";
+import { isPlainStart, startRuns } from "./start-runs.ts";
 
 type Limits = Partial<QueueLimits>;
 
@@ -18,7 +19,25 @@ export async function publish(tx: Tx, commands: readonly Command[], limits: Limi
   await lockFor(tx, commands);
   const store = (command: Command): Promise<Receipt> => publishOne(tx, command, limits);
   if (!commands.every(isIndependent)) return inOrder.map(commands, store);
-  return inOrder.mapByKey(commands, (one) => (one.kind === "start" ? one.run.id : one.message.id), store);
+  const starts = startsOfDifferentRuns(commands);
+  const together = new Set<Command>(starts);
+  const others = commands.filter((one) => !together.has(one));
+  const [started = [], stored = []] = await inOrder.mapSideBySide(
+    [
+      () => startRuns(tx, starts),
+      () => inOrder.mapByKey(others, (one) => (one.kind === "start" ? one.run.id : one.message.id), store),
+    ],
+    (work) => work(),
+  );
+  const [ofStarts, ofOthers] = [started.values(), stored.values()];
+  return commands.map((one) => (together.has(one) ? ofStarts : ofOthers).next().value as Receipt);
+}
+
+function startsOfDifferentRuns(commands: readonly Command[]): StartRun[] {
+  const starts = commands.filter((one): one is StartRun => one.kind === "start" && isPlainStart(one));
+  const times = new Map<string, number>();
+  for (const { run } of starts) times.set(run.id, (times.get(run.id) ?? 0) + 1);
+  return starts.filter(({ run }) => times.get(run.id) === 1);
 }
 
 /** Whether a command reads and writes nothing that another one does, but a start of the same run. */

@@ -62,7 +62,7 @@ async function refusal(tx: Tx, decision: StartDecision, { id, invoker }: NewRun)
 }
 
 /** The receipt of the request that started a run. */
-async function repeated(tx: Tx, run: Run): Promise<Receipt> {
+export async function repeated(tx: Tx, run: Run): Promise<Receipt> {
   const id = (await entryMessage(tx, run.key, FIRST_RECORD)) ?? "";
   return receipt({ id, url: run.url }, run, true);
 }

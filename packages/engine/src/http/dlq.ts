@@ -62,6 +62,7 @@ const deadLetter = z
   .object({
     dlqId: z.string(),
     ...message.shape,
+    failedAt: timeOf,
     error: z.string(),
     responseStatus: z.int().meta({ description: "0 when there was no answer." }),
     responseHeader: headers,
@@ -215,6 +216,7 @@ function deadLetterView(letter: DeadLetter): Output<typeof deadLetter> {
   return {
     dlqId: letter.dlqId,
     ...messageView(message, run, body),
+    failedAt: letter.createdAt,
     error: failure.error,
     // Always a number, because some clients require one.
     responseStatus: failure.reply?.status ?? 0,

@@ -51,6 +51,10 @@ describe("the banner of perdure dev", () => {
     ]);
   });
 
+  it("says that a database is in memory", () => {
+    expect(linesOf({ db: ":memory:" })).toContain("database in memory, gone when the engine stops");
+  });
+
   it("has nothing to paste for an app that starts beside the engine", () => {
     const told = banner({ config: readConfig({}, {}), port: 8080, version: "1.2.3", hasApp: true });
     expect(told).toContain("running at");

@@ -151,7 +151,7 @@ describe("perdure dev", () => {
   it("refuses settings that it can't use", async () => {
     const one = dev(["--port", "99999"]);
     expect(await one.exit()).toBe(1);
-    expect(one.said()).toBe('The port must be a number from 0 to 65535; got "99999".\n');
+    expect(one.said()).toBe('The port must be a number from 0 to 65535; got "99999" from --port.\n');
   });
 
   it("tells what happens, a line for each thing", async () => {

@@ -42,6 +42,11 @@ describe("the numbers of an engine's options", () => {
       {},
       '--set must be an option of the engine and its value, such as limits.retries=20; got "limits.retry=3"',
     ],
+    [
+      [],
+      { PERDURE_LIMITS_RETRY: "3", PERDURE_LIMITS_OTHER: "" },
+      "PERDURE_LIMITS_RETRY is no option of the engine. The options are PERDURE_LIMITS_REQUEST_BYTES, ",
+    ],
     [["limits"], {}, 'got "limits"'],
     [["concurrency=0"], {}, '--set concurrency must be a whole number from 1 on; got "0"'],
     [["limits.retries=-1"], {}, '--set limits.retries must be a whole number from 0 on; got "-1"'],

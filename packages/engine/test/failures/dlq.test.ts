@@ -15,6 +15,21 @@ async function reported(...answers: Response[]): Promise<World> {
 const idOf = async (w: World): Promise<string> => (await w.deadLetters())[0].dlqId;
 
 describe("the dead letter queue", () => {
+  it("says when an entry failed, and when its message was made", async () => {
+    const w = world((call) => (isFailure(call) ? ok("{}") : failed(500, "boom")));
+    const begun = w.clock.now();
+    const thrice = { [HEADER.retries]: "2", [HEADER.retryDelay]: "60000" };
+    await w.start("wfr_1", thrice);
+    await w.ask("POST", "/v2/publish/https://app.test/plain", { headers: thrice });
+    await w.drain();
+    const letters = await w.deadLetters();
+    expect(letters).toHaveLength(2);
+    for (const { failedAt, createdAt } of letters) {
+      expect(createdAt).toBe(begun);
+      expect(failedAt).toBe(begun + 120_000);
+    }
+  });
+
   it("shows and gives up single entries", async () => {
     const w = await reported();
     const id = await idOf(w);

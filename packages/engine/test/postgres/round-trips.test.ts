@@ -58,7 +58,7 @@ async function tripsOf(work: () => Promise<unknown>): Promise<number> {
 
 it("a run of two steps waits for the database so often at most", async () => {
   let claim: Claim | undefined;
-  expect(await tripsOf(() => store.accept([start("wfr_1")]))).toBeLessThanOrEqual(5);
+  expect(await tripsOf(() => store.accept([start("wfr_1")]))).toBeLessThanOrEqual(2);
   const claimed = await tripsOf(async () => {
     [claim] = (await store.claim({ limit: 10, leaseUntil: START + LEASE })).claims;
   });
@@ -73,7 +73,7 @@ it("a run of two steps waits for the database so often at most", async () => {
 it("a batch waits no more often for thirty messages, or starts of runs, than for one", async () => {
   const thirty = Array.from({ length: 30 }, (_, at) => `wfr_batch_${at}`);
   expect(await tripsOf(() => store.accept(thirty.map(() => plain())))).toBeLessThanOrEqual(2);
-  expect(await tripsOf(() => store.accept(thirty.map((id) => start(id))))).toBeLessThanOrEqual(5);
+  expect(await tripsOf(() => store.accept(thirty.map((id) => start(id))))).toBeLessThanOrEqual(2);
   const { claims } = await store.claim({ limit: 60, leaseUntil: START + LEASE });
   expect(claims.map(({ run }) => run?.id)).toEqual([...thirty.map(() => undefined), ...thirty]);
 });

@@ -113,5 +113,28 @@ describe("perdure start --db postgres://…", () => {
     const engine = start(url.href);
     expect(await engine.exit()).toBe(1);
     expect(engine.said()).toContain("The database can't be used: the server has no such database");
+    expect(engine.said()).toContain(
+      `The database is postgres://postgres:***@${url.host}/no_such_database, set by --db`,
+    );
+  });
+
+  it.each([
+    ["a host without an address", (url: URL) => (url.hostname = "nowhere.invalid"), "the name of its server"],
+    [
+      "a parameter that the server doesn't know",
+      (url: URL) => url.searchParams.set("conections", "3"),
+      'unrecognized configuration parameter "conections"',
+    ],
+  ])("says why it can't start with %s, without the password", async (_, change, reason) => {
+    const url = new URL(newDatabase());
+    const { password } = url;
+    change(url);
+    const engine = start(url.href);
+    expect(await engine.exit()).toBe(1);
+    expect(engine.said()).toMatch(
+      /^The database can't be used: .*\nThe database is postgres:\/\/postgres:\*\*\*@/,
+    );
+    expect(engine.said()).toContain(reason);
+    expect(engine.said()).not.toContain(password);
   });
 });

@@ -55,7 +55,11 @@ export async function list(
     { title: "DLQ ID", cell: ({ dlqId }) => dlqId },
     { title: "RUN", cell: ({ workflowRunId }) => workflowRunId, shrinkTo: 10 },
     { title: "WORKFLOW", cell: ({ workflowUrl }) => pathOf(workflowUrl), shrinkTo: 8 },
-    { title: "FAILED", cell: ({ createdAt }) => formatDistance(createdAt, now), align: "right" },
+    {
+      title: "FAILED",
+      cell: ({ failedAt, createdAt }) => formatDistance(failedAt ?? createdAt, now),
+      align: "right",
+    },
     { title: "STATUS", cell: ({ responseStatus }) => String(responseStatus || "none"), align: "right" },
     { title: "ERROR", cell: ({ responseBody = "" }) => messageOf(responseBody), shrinkTo: 12 },
   ]);

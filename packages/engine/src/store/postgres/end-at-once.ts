@@ -49,22 +49,24 @@ export async function endTogether(tx: Tx, requests: readonly EndRequest[]): Prom
     entries.map((entry, place) => ({ at, nth: place + 1, ...entry })),
   );
   const rows = await tx.all<{ readonly at: number; readonly created_at: number }>(
-    sql`WITH each AS MATERIALIZED (
-        SELECT * FROM ${toTable(PLAIN_END, ends, "each")} WHERE at IN
+    // Each condition is a column of `found`, by a query for one row: as a join it may read all waits of all runs.
+    sql`WITH found AS MATERIALIZED (
+        SELECT each.*,
+          (SELECT 1 FROM due JOIN messages ON messages.seq = due.message WHERE due.message = each.seq AND due.fence = each.fence
+            AND due.status = ${STATUS.delivering} AND due.kind = ${STEP} AND due.place IS NULL
+            AND messages.id = each.message AND messages.schedule IS NULL) IS NOT NULL
+          AND (SELECT 1 FROM runs WHERE key = ${RUN} AND ${IS_LIVE} AND invoker IS NULL
+            AND (each.changes = 0 OR runs.capabilities = each.capabilities)) IS NOT NULL
+          AND (SELECT 1 FROM due WHERE due.run = ${RUN} AND due.message <> each.seq LIMIT 1) IS NULL
+          AND (SELECT 1 FROM waiters WHERE waiters.run = ${RUN} AND ${IS_OPEN} LIMIT 1) IS NULL
+          AND (SELECT 1 FROM events WHERE events.run = ${RUN} LIMIT 1) IS NULL
+          AND (SELECT 1 FROM webhooks WHERE webhooks.run = ${RUN} LIMIT 1) IS NULL
+          AND ${knowsHistory(EACH, RUN)} AS fits
+        FROM ${toTable(PLAIN_END, ends, "each")} WHERE at IN
           (SELECT CAST(value AS bigint) FROM json_array_elements_text(CAST(current_setting('perdure.locked') AS json)) AS locked (value))
       ), held AS (
-        DELETE FROM run_leases USING each WHERE run_leases.run = ${RUN} AND run_leases.number = each.lease
-          AND holder = each.seq AND coalesce(invocation, each.name) = each.name
-          AND EXISTS (SELECT 1 FROM due JOIN messages ON messages.seq = due.message WHERE due.message = each.seq
-            AND due.fence = each.fence AND due.status = ${STATUS.delivering} AND due.kind = ${STEP} AND due.place IS NULL
-            AND messages.id = each.message AND messages.schedule IS NULL)
-          AND EXISTS (SELECT 1 FROM runs WHERE key = ${RUN} AND ${IS_LIVE} AND invoker IS NULL
-            AND (each.changes = 0 OR runs.capabilities = each.capabilities))
-          AND NOT EXISTS (SELECT 1 FROM due WHERE due.run = ${RUN} AND due.message <> each.seq)
-          AND NOT EXISTS (SELECT 1 FROM waiters WHERE waiters.run = ${RUN} AND ${IS_OPEN})
-          AND NOT EXISTS (SELECT 1 FROM events WHERE events.run = ${RUN})
-          AND NOT EXISTS (SELECT 1 FROM webhooks WHERE webhooks.run = ${RUN})
-          AND ${knowsHistory(EACH, RUN)}
+        DELETE FROM run_leases USING found AS each WHERE run_leases.run = ${RUN} AND run_leases.number = each.lease
+          AND holder = each.seq AND coalesce(invocation, each.name) = each.name AND each.fits
         RETURNING each.*
       ), added AS (
         ${insertStepEntry(ENTRY, tx.now)} FROM held JOIN ${toTable(RECORD, records, "record")} ON record.at = held.at

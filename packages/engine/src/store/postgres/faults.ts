@@ -27,6 +27,9 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
     "the server, or a pooler before it, has refused the connection. Behind a pooler in transaction mode, add pgbouncer=true to the URL",
   ],
   [/^08|^E(?:CONN|HOST|NET|PIPE|TIMEDOUT)|^CONNECT/, "its server can't be reached"],
+  // A name server may be away for a moment, as the database may.
+  [/^ENOTFOUND$|^EAI_/, "the name of its server can't be looked up"],
+  [/CERT|^ERR_TLS|^ERR_SSL|^UNABLE_TO_/, "its server's certificate isn't trusted"],
 ];
 
 /** The error of a statement: a StoreUnavailable where the fault is the server's, not the statement's. */

@@ -121,7 +121,7 @@ export function toStepRow({ callType: type, ...entry }: StepEntry) {
 /** The insertion of an entry of a step. Its parts may be columns of the clauses that follow it. */
 export function insertStepEntry(
   row: Readonly<Record<"run" | "position" | keyof typeof STEP_ENTRY, Part>>,
-  createdAt: number,
+  createdAt: Part,
 ): Sql {
   return sql`INSERT INTO entries (run, position, record, message, call_type, step, body, created_at, lease)
     SELECT ${row.run}, ${row.position}, ${row.key}, ${row.message}, ${row.type}, ${row.step}, ${row.body}, ${createdAt},

@@ -2,7 +2,7 @@ import { placeOf } from "../../rules/destination.ts";
 import { EngineError, notFound } from "../../rules/engine-error.ts";
 import { isLive, type NewRun, type Run, type RunConfig, type RunState } from "../../rules/run.ts";
 import type { RunChoice } from "../lists.ts";
-import { constants, forEach, insert, type Sql, sql, type Tx } from "../tx.ts";
+import { constants, forEach, numbers, type Part, type Sql, sql, type Tx } from "../tx.ts";
 import { type LastEntry, lastPosition } from "./entries.ts";
 import { LEASE_COLUMNS, RUNS, type RunRow, toJson, toRun } from "./rows.ts";
 
@@ -17,29 +17,70 @@ export interface Relatives {
   readonly previous?: Run | undefined;
 }
 
-export async function insertRun(tx: Tx, run: NewRun, { parent, previous }: Relatives = {}): Promise<Run> {
+const STARTED: RunState = "RUN_STARTED";
+
+/** The columns of a new run. */
+export const NEW_RUN = {
+  id: "string",
+  url: "string",
+  host: "string",
+  path: "string",
+  createdAt: "number",
+  callerIp: "string",
+  config: "string",
+  awaiting: "number",
+  invoker: "string",
+  parent: "number",
+  record: "string",
+  flowKey: "string",
+  deadline: "number",
+} as const;
+
+/** The row of a new run. */
+export function toNewRunRow(run: NewRun, { parent, previous }: Relatives = {}) {
   // An id and the time of its creation name a run in the logs: a run is never as old as the previous one of its id.
   const createdAt = Math.max(run.createdAt, (previous?.createdAt ?? 0) + 1);
-  const deadline = deadlineOf(createdAt, run.config);
-  const { host, path } = placeOf(run.url);
-  const state: RunState = "RUN_STARTED";
-  const key = await insert(
-    tx,
-    sql`INSERT INTO runs (id, url, host, path, state, created_at, caller_ip, config, awaiting_configuration, invoker, parent,
-        parent_record, flow_key, deadline)
-      VALUES (${run.id}, ${run.url}, ${host}, ${path}, ${state}, ${createdAt}, ${run.callerIp},
-        ${JSON.stringify(run.config)}, ${run.awaitingConfiguration ? 1 : 0}, ${toJson(run.invoker)}, ${parent?.key ?? null},
-        ${(parent && run.invoker?.key) ?? null}, ${run.config.flow?.key ?? null}, ${deadline})
-      RETURNING key`,
-  );
-  await labelRun(tx, key, run.config.labels);
-  tx.count({ of: "run", state, count: 1 });
+  return {
+    id: run.id,
+    url: run.url,
+    ...placeOf(run.url),
+    createdAt,
+    callerIp: run.callerIp,
+    config: JSON.stringify(run.config),
+    awaiting: run.awaitingConfiguration ? 1 : 0,
+    invoker: toJson(run.invoker),
+    parent: parent?.key ?? null,
+    record: (parent && run.invoker?.key) ?? null,
+    flowKey: run.config.flow?.key ?? null,
+    deadline: deadlineOf(createdAt, run.config),
+  };
+}
+
+/** The insertion of a new run. Its parts may be columns of the clauses that follow it. */
+export function insertNewRun(row: Readonly<Record<keyof typeof NEW_RUN, Part>>): Sql {
+  return sql`INSERT INTO runs (id, url, host, path, state, created_at, caller_ip, config, awaiting_configuration, invoker, parent,
+      parent_record, flow_key, deadline)
+    SELECT ${row.id}, ${row.url}, ${row.host}, ${row.path}, ${constants<RunState>(STARTED)}, ${row.createdAt}, ${row.callerIp},
+      ${row.config}, ${row.awaiting}, ${row.invoker}, ${row.parent}, ${row.record}, ${row.flowKey}, ${row.deadline}`;
+}
+
+/** Counts a new run, and wakes the dispatcher at its time limit. */
+export function noteNewRun(tx: Tx, deadline: number | null): void {
+  tx.count({ of: "run", state: STARTED, count: 1 });
   if (deadline !== null) tx.wakeAt(deadline);
+}
+
+export async function insertRun(tx: Tx, run: NewRun, relatives: Relatives = {}): Promise<Run> {
+  const row = toNewRunRow(run, relatives);
+  const inserted = forEach(NEW_RUN, [row], (each, from) => sql`${insertNewRun(each)}${from} RETURNING key`);
+  const [{ key }] = (await tx.allForEach(inserted)) as [{ readonly key: number }];
+  await labelRun(tx, key, run.config.labels);
+  noteNewRun(tx, row.deadline);
   return {
     ...run,
     key,
-    createdAt,
-    state,
+    createdAt: row.createdAt,
+    state: STARTED,
     completedAt: undefined,
     response: undefined,
     dlqId: undefined,
@@ -85,6 +126,26 @@ export async function latestRun(tx: Tx, id: string, createdAt?: number): Promise
       ORDER BY key DESC LIMIT 1`,
   );
   return row && toRun(row);
+}
+
+/**
+ * The key of a run, for the last one of an id. As a column it would be an index of PostgreSQL's choice: it would read all runs,
+ * from the last one on, for an id that none of them has.
+ */
+const KEY = sql`(key + 0)`;
+
+/** The last runs that had these ids, by their ids. New runs mostly have new ids, so their keys are looked for first. */
+export async function latestRuns(tx: Tx, ids: readonly string[]): Promise<Map<string, Run>> {
+  const rows = ids.map((id) => ({ id }));
+  const found = await tx.allForEach<{ readonly key: number | null }>(
+    forEach({ id: "string" }, rows, (row, from) => {
+      return sql`SELECT (SELECT max(${KEY}) FROM runs WHERE id = ${row.id}) AS key${from}`;
+    }),
+  );
+  const keys = found.flatMap(({ key }) => key ?? []);
+  if (keys.length === 0) return new Map();
+  const latest = await tx.all<RunRow>(sql`${RUNS} WHERE key IN (${numbers(keys)})`);
+  return new Map(latest.map((row) => [row.id, toRun(row)]));
 }
 
 /** The run that a caller chooses. @throws EngineError `not_found` */
