@@ -49,6 +49,9 @@ const APPLICATIONS = "conformance/frameworks/setup.ts";
 /** Starts a PostgreSQL server for the tests of a project. */
 const POSTGRES_SERVER = "packages/test-support/src/postgres-setup.ts";
 
+/** Fails each file of a project on both stores that uses no database of PostgreSQL. */
+const ON_POSTGRES = "packages/test-support/src/on-postgres.ts";
+
 /** Bundles the programs that tests start, such as `perdure`. */
 const PROGRAMS = "packages/test-support/src/programs-setup.ts";
 
@@ -70,98 +73,28 @@ const IN_BOTH_MODES = {
 };
 
 /**
- * Suites of the engine's behaviour, which run on both kinds of store. Left out on PostgreSQL: bodies in memory
- * (large-answers), the stream of events (stream), requests that aren't well-formed (fuzz), which never reach the store, and
- * the file of the search's index (search).
+ * Suites of the engine's behaviour, which run on both kinds of store. Left out on PostgreSQL: what uses no store, or needs a
+ * file of SQLite's.
  */
 const ON_BOTH_STORES = [
-  ...["messages/*", "flow/*", "failures/!(full-disk)", "runs/*", "inline/*", "api/!(stream|fuzz|search)"],
-  ...["in-process/*", "postgres/conformance"],
+  ...["messages/*", "flow/*", "failures/!(full-disk|closed-store)", "runs/*", "inline/*", "in-process/*"],
+  ...["api/!(stream|fuzz|search|browser-guard|errors|json-answer|openapi|option-names|server)"],
+  "postgres/conformance",
 ];
 
-/** The files that take longest, the slowest first. */
-const SLOWEST = [
-  ...["create-perdure/test/projects", "e2e/test/inline-model", "frameworks/nextjs", "e2e/test/chaos"],
-  ...["conformance/test/frameworks", "conformance/test/hono", "conformance/test/plain", "dashboard/test/run"],
-  ...["postgres/takeover", "examples/node/test/main", "e2e/test/commands", "packages/packages"],
-  ...["e2e/test/failures-kill", "e2e/test/docs", "e2e/test/rollback-states", "frameworks/nuxt"],
-  ...["runtimes/runtimes", "store/postgres", "e2e/test/steps"],
-];
+/** Further suites on PostgreSQL: for most of what they test, the store makes no difference. */
+const CLIENTS_ON_POSTGRES = [
+  ...["addresses", "both-sdks", "clocks", "compressed", "failure-functions", "failures-kill", "forged-calls"],
+  ...["inline-faults", "kill", "large-call-answers", "older-clients", "policy", "python-client", "qstash-*"],
+  ...["refusals", "rollback-kills", "run-ids", "run-waits", "scheduled-runs", "steps"],
+].map((name) => `e2e/test/${name}.test.ts`);
+const API_ON_POSTGRES = ["stream", "fuzz"].map((name) => `packages/engine/test/api/${name}.test.ts`);
 
 /**
- * Begins with the slowest files, so that none of them runs alone at the end. The files of a project stay together: the next
- * one finds its modules loaded.
+ * The vitest projects, in the order in which they run: what takes longest begins first, what waits for leases and browsers runs
+ * beside what computes, and the last ones have many short files, so that no worker runs alone at the end.
  */
-class SlowestFirst extends BaseSequencer {
-  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const names = [...new Set(files.map(({ project }) => project.name))];
-    const sorted = await super.sort(files);
-    return sorted.sort(
-      (one, other) =>
-        rank(one) - rank(other) || names.indexOf(one.project.name) - names.indexOf(other.project.name),
-    );
-  }
-}
-
-function rank({ moduleId }: TestSpecification): number {
-  const at = SLOWEST.findIndex((name) => moduleId.endsWith(`${name}.test.ts`));
-  return at < 0 ? SLOWEST.length : at;
-}
-
 const suites: Readonly<Record<string, Suite>> = {
-  core: {
-    include: "packages/core/test/**/*.test.ts",
-    mode: "one step a delivery",
-  },
-  "core-inline": {
-    include: IN_BOTH_MODES.core.map((name) => `packages/core/test/${name}.test.ts`),
-  },
-  adapters: { include: "packages/adapters/test/**/*.test.ts" },
-  test: { include: "packages/test/test/**/*.test.ts" },
-  engine: {
-    include: "packages/engine/test/**/*.test.ts",
-    exclude: "packages/engine/test/postgres/**",
-    globalSetup: PROGRAMS,
-  },
-  // On a PostgreSQL server of their own.
-  postgres: {
-    include: "packages/engine/test/postgres/**/*.test.ts",
-    exclude: "packages/engine/test/postgres/conformance.test.ts",
-    globalSetup: [PROGRAMS, POSTGRES_SERVER],
-  },
-  // The suites of the engine's behaviour again, on a PostgreSQL server of their own.
-  "engine-postgres": {
-    include: ON_BOTH_STORES.map((name) => `packages/engine/test/${name}.test.ts`),
-    store: "postgres",
-    globalSetup: POSTGRES_SERVER,
-  },
-  dashboard: {
-    include: "packages/dashboard/test/**/*.test.ts",
-    globalSetup: "packages/dashboard/test/setup.ts",
-  },
-  otel: { include: "packages/otel/test/**/*.test.ts", globalSetup: PROGRAMS },
-  "create-perdure": { include: "packages/create-perdure/test/create.test.ts" },
-  examples: { include: "examples/*/test/**/*.test.ts", globalSetup: PROGRAMS },
-  conformance: { include: "conformance/test/**/*.test.ts" },
-  e2e: { include: "e2e/test/**/*.test.ts", globalSetup: PROGRAMS },
-  "e2e-one-step": {
-    include: IN_BOTH_MODES.e2e.map((name) => `e2e/test/${name}.test.ts`),
-    mode: "one step a delivery",
-    globalSetup: PROGRAMS,
-  },
-  // Left out on PostgreSQL: suites that start processes on files, and those of clients and wire formats, for which the store
-  // makes no difference. Long suites have fewer cases there.
-  "e2e-postgres": {
-    include: [
-      ...["catching", "failures", "inline-model", "random-workflows", "rollback-ends"],
-      ...["rollback-resume", "rollback-states", "rollbacks", "run-ends"],
-    ].map((name) => `e2e/test/${name}.test.ts`),
-    store: "postgres",
-    globalSetup: POSTGRES_SERVER,
-  },
-  tools: { include: "tools/**/*.test.ts", exclude: "tools/packages/**" },
-  packages: { include: "tools/packages/*.test.ts", onDisk: true },
-  site: { include: "site/test/*.test.ts" },
   projects: { include: "packages/create-perdure/test/projects.test.ts", onDisk: true },
   nextjs: { include: NEXTJS, globalSetup: [PROGRAMS, APPLICATIONS], onDisk: true },
   frameworks: {
@@ -170,10 +103,80 @@ const suites: Readonly<Record<string, Suite>> = {
     globalSetup: [PROGRAMS, APPLICATIONS],
     onDisk: true,
   },
+  // On a PostgreSQL server of their own.
+  postgres: {
+    include: "packages/engine/test/postgres/**/*.test.ts",
+    exclude: "packages/engine/test/postgres/conformance.test.ts",
+    globalSetup: [PROGRAMS, POSTGRES_SERVER],
+  },
+  e2e: { include: "e2e/test/**/*.test.ts", globalSetup: PROGRAMS },
+  dashboard: {
+    include: "packages/dashboard/test/**/*.test.ts",
+    globalSetup: "packages/dashboard/test/setup.ts",
+  },
+  conformance: { include: "conformance/test/**/*.test.ts" },
+  examples: { include: "examples/*/test/**/*.test.ts", globalSetup: PROGRAMS },
+  packages: { include: "tools/packages/*.test.ts", onDisk: true },
+  "e2e-one-step": {
+    include: IN_BOTH_MODES.e2e.map((name) => `e2e/test/${name}.test.ts`),
+    mode: "one step a delivery",
+    globalSetup: PROGRAMS,
+  },
+  // Long suites have fewer cases on PostgreSQL.
+  "e2e-postgres": {
+    include: [
+      ...["catching", "failures", "inline-model", "random-workflows", "rollback-ends"],
+      ...["rollback-resume", "rollback-states", "rollbacks", "run-ends"],
+    ].map((name) => `e2e/test/${name}.test.ts`),
+    store: "postgres",
+    globalSetup: POSTGRES_SERVER,
+  },
+  // The suites of clients, of processes that are killed, and of the rest of the API. Only `.ci/run` runs them on PostgreSQL.
+  "clients-postgres": {
+    include: [...CLIENTS_ON_POSTGRES, ...API_ON_POSTGRES],
+    store: "postgres",
+    globalSetup: [PROGRAMS, POSTGRES_SERVER],
+  },
+  tools: { include: "tools/**/*.test.ts", exclude: "tools/packages/**" },
+  site: { include: "site/test/*.test.ts" },
+  otel: { include: "packages/otel/test/**/*.test.ts", globalSetup: PROGRAMS },
+  "create-perdure": { include: "packages/create-perdure/test/create.test.ts" },
+  test: { include: "packages/test/test/**/*.test.ts" },
+  adapters: { include: "packages/adapters/test/**/*.test.ts" },
+  core: {
+    include: "packages/core/test/**/*.test.ts",
+    mode: "one step a delivery",
+  },
+  "core-inline": {
+    include: IN_BOTH_MODES.core.map((name) => `packages/core/test/${name}.test.ts`),
+  },
+  // The suites of the engine's behaviour again, on a PostgreSQL server of their own.
+  "engine-postgres": {
+    include: ON_BOTH_STORES.map((name) => `packages/engine/test/${name}.test.ts`),
+    store: "postgres",
+    globalSetup: POSTGRES_SERVER,
+  },
+  engine: {
+    include: "packages/engine/test/**/*.test.ts",
+    exclude: "packages/engine/test/postgres/**",
+    globalSetup: PROGRAMS,
+  },
 };
 
 /** `pnpm vitest --project core` runs one of them. */
 export const PROJECTS: readonly string[] = Object.keys(suites);
+
+/**
+ * Begins with the slowest files of a project, as the last run found them. The files of a project stay together: a worker keeps
+ * the modules that it has loaded for the next file, and ends with the project.
+ */
+class ProjectByProject extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ project }: TestSpecification): number => PROJECTS.indexOf(project.name);
+    const sorted = await super.sort(files);
+    return sorted.sort((one, other) => place(one) - place(other));
+  }
+}
 
 const inMemory = temporaryFiles();
 
@@ -184,6 +187,7 @@ const projects = Object.entries(suites).map(([name, { include, exclude, mode, st
     exclude: ["**/node_modules/**", ...(exclude === undefined ? [] : [exclude])],
     testTimeout: TIMEOUT,
     hookTimeout: TIMEOUT,
+    ...(store === "postgres" ? { setupFiles: ON_POSTGRES } : {}),
     env: { TEST_MODE: mode ?? "inline", TEST_STORE: store ?? "sqlite", ...(onDisk ? {} : inMemory) },
     // The files of a worker share modules. A file that changes one, or a global, changes it back.
     isolate: false,
@@ -199,7 +203,7 @@ export default defineConfig({
     slowTestThreshold: 10_000,
     // Vitest's default keeps one core for itself. It has little to do, and many tests wait for processes, leases and browsers.
     maxWorkers: availableParallelism() + 1,
-    sequence: { sequencer: SlowestFirst },
+    sequence: { sequencer: ProjectByProject },
     projects,
   },
 });

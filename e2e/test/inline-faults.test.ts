@@ -1,6 +1,7 @@
 import { DatabaseSync } from "node:sqlite";
 import type { ServeOptions, WorkflowFunction } from "@perdure/core";
 import { HEADER, type InlineAnswers } from "@perdure/core/protocol";
+import { ON_POSTGRES } from "@perdure/test-support/mode";
 import { beforeEach, describe, expect, it } from "vitest";
 import { Gate, type Lab, until } from "./support/lab.ts";
 import { stage, useStage } from "./support/stage.ts";
@@ -152,7 +153,7 @@ describe("inline execution doesn't have this fault", () => {
     expect({ begun, deliveries }).toEqual({ begun: { a: 1, b: 1, sum: 1 }, deliveries: 1 });
   });
 
-  it("a failed save is answered as a success and the steps are lost", async () => {
+  it.skipIf(ON_POSTGRES)("a failed save is answered as a success and the steps are lost", async () => {
     const { begun, count } = counter();
     const database = new DatabaseSync(lab.file);
     atAppends((request, send, nth) => {

@@ -181,6 +181,8 @@ describe("a rate limit, by the official client", () => {
       expect(error).toBeInstanceOf(QstashDailyRatelimitError);
       expect(error).toMatchObject({ status: 429, limit: "2", remaining: "0", reset: String(next / SECOND) });
     }
+    // A delivery in progress would be over with its day.
+    await engine.idle();
     engine.clock.advance(next - now);
     await client.publish({ url });
     await engine.idle();

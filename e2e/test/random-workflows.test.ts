@@ -3,11 +3,12 @@ import type { AddressInfo } from "node:net";
 import { serve as listen } from "@hono/node-server";
 import { Client, serve, type WorkflowContext, WorkflowNonRetryableError } from "@perdure/core";
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
-import { createEngine, type Engine, fetchTransport, ManualClock } from "@perdure/engine";
+import { createEngine, type Engine, fetchTransport, ManualClock, type Store } from "@perdure/engine";
 import { MODE } from "@perdure/test-support/mode";
 import { environment } from "@perdure/test-support/process";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openStore } from "./support/stores.ts";
 import { ask } from "./support/views.ts";
 
 /** A step that fails some times before it succeeds, perhaps with an error that forbids a retry. */
@@ -111,12 +112,14 @@ interface Log {
 describe("any workflow", () => {
   const clock = new ManualClock();
   let handler: (request: Request) => Promise<Response> = async () => new Response();
+  let store: Store;
   let engine: Engine;
   let api: Server;
   let url: string;
   beforeAll(async () => {
+    store = await openStore(":memory:", () => clock.now());
     engine = createEngine({
-      store: ":memory:",
+      store,
       clock,
       token: DEV_CREDENTIALS.token,
       signingKeys: { current: DEV_CREDENTIALS.currentSigningKey, next: DEV_CREDENTIALS.nextSigningKey },
@@ -129,6 +132,7 @@ describe("any workflow", () => {
   });
   afterAll(async () => {
     await engine.stop();
+    await store.close();
     api.closeAllConnections();
     api.close();
   });

@@ -82,6 +82,33 @@ describe("an engine that doesn't answer", () => {
     expect((await failureOf(lonely.dlq.list())).code).toBe("engine_unreachable");
     expect(asked).toEqual([0, 1, 2]);
   });
+
+  it("and says that it can't at this moment, is asked again for what only reads, as often", async () => {
+    recorder().answer = () => {
+      const status = recorder().requests.length < 3 ? 503 : 200;
+      return { status, body: status === 200 ? { messages: [] } : { error: "try again later" } };
+    };
+    const asked: number[] = [];
+    const backoff = (count: number) => asked.push(count);
+    expect(await clientOf({ retry: { backoff } }).dlq.list()).toMatchObject({ messages: [] });
+    expect(asked).toEqual([0, 1]);
+    recorder().answer = () => ({ status: 503, body: { error: "try again later" } });
+    expect((await failureOf(clientOf({ retry: { retries: 2, backoff } }).dlq.list())).message).toMatch(/503/);
+    expect(asked).toEqual([0, 1, 0, 1]);
+  });
+
+  it.each([
+    [
+      "a request that changes something",
+      {},
+      (client: Client) => client.trigger({ url: "https://a.example/" }),
+    ],
+    ["a client without retries", { retry: false }, (client: Client) => client.dlq.list()],
+  ])("and says that it can't, isn't asked again by %s", async (_, more, call) => {
+    recorder().answer = () => ({ status: 503, body: { error: "try again later" } });
+    expect((await failureOf(call(clientOf(more)))).message).toMatch(/503/);
+    expect(recorder().requests).toHaveLength(1);
+  });
 });
 
 describe("an engine that can't be reached", () => {

@@ -224,6 +224,7 @@ describe("errors", () => {
     expect(messageOf(new Error("a"))).toBe("a");
     expect(messageOf("b")).toBe("b");
     expect(messageOf({ c: 1 })).toBe('{"c":1}');
+    expect(messageOf(new Response("c"))).toBe("[object Response]");
     expect(messageOf(undefined)).toBe("undefined");
     expect(messageOf(10n)).toBe("10");
     expect(messageOf(Symbol("d"))).toBe("Symbol(d)");

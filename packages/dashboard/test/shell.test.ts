@@ -215,7 +215,7 @@ describe.skipIf(isSkipped)("the frame", () => {
       await page.goto(shop.url + path);
       await page.locator("h1").waitFor();
       await dot.waitFor();
-      await page.locator(".bone").waitFor({ state: "detached" });
+      await expect.poll(() => page.locator(".bone").count()).toBe(0);
       const ends = await page.evaluate(() =>
         document.getAnimations().map((one) => Number(one.effect?.getComputedTiming().endTime)),
       );

@@ -3,7 +3,6 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import type { BackupFlags } from "./cli/backup.ts";
 import type { DevFlags } from "./cli/dev-config.ts";
-import type { ExportFlags } from "./cli/export.ts";
 import { newKeys } from "./cli/keys.ts";
 import type { MoveFlags } from "./cli/move.ts";
 import { EXIT } from "./cli/remote/command-error.ts";
@@ -70,21 +69,6 @@ program
   .action(async (flags: MoveFlags) => {
     const { move } = await import("./cli/move.ts");
     await move(flags);
-  });
-
-program
-  .command("export")
-  .description("write a run's history, for assertReplays of @perdure/test")
-  .argument("<run>", "the run's id")
-  .option("--url <url>", "the engine (default: PERDURE_URL, else the one of perdure dev)")
-  .option(
-    "--token <token>",
-    "its token, also a read-only one (default: PERDURE_TOKEN, else that of perdure dev)",
-  )
-  .option("--out <file>", "the file to write (default: standard output)")
-  .action(async (run: string, flags: ExportFlags) => {
-    const { exportRun } = await import("./cli/export.ts");
-    await exportRun(run, flags);
   });
 
 program

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, symlinkSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The workspace's root folder. */
@@ -45,9 +45,40 @@ export function publishedPackages(): string[] {
   return readdirSync(join(ROOT, "packages")).filter(isPublished).sort();
 }
 
+/** Files of `dist` that are made of several sources, by their packages. */
+const BUNDLES: Readonly<Record<string, readonly string[]>> = {
+  test: ["workerd.js", "sqlite.wasm", "workerd.licenses.txt"],
+};
+
+/** The files of a package's `dist`, which a build makes of its `src`. */
+export function outputsOf(name: string): string[] {
+  const source = join(ROOT, "packages", name, "src");
+  return filesIn(source)
+    .flatMap((file) =>
+      file.endsWith(".ts")
+        ? [".js", ".js.map", ".d.ts", ".d.ts.map"].map((ending) => `${file.slice(0, -3)}${ending}`)
+        : [file],
+    )
+    .concat(BUNDLES[name] ?? []);
+}
+
+function filesIn(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)));
+}
+
+/** Deletes outputs of sources that are gone: no build does, and an engine runs every migration that it finds. */
+function deleteStale(name: string): void {
+  const dist = join(ROOT, "packages", name, "dist");
+  const outputs = new Set([...outputsOf(name), ".tsbuildinfo"]);
+  for (const file of filesIn(dist)) if (!outputs.has(file)) rmSync(join(dist, file));
+}
+
 /** Packs a built package of `packages/`. @returns the tarball's path */
 export function packTarball(name: string, folder: string): string {
   mkdirSync(folder, { recursive: true });
+  deleteStale(name);
   const source = join(ROOT, "packages", name);
   const output = run("pnpm", ["pack", "--json", "--pack-destination", folder], source);
   return (JSON.parse(output) as { filename: string }).filename;

@@ -60,7 +60,7 @@ export async function startPostgres({
     password: PASSWORD,
     persistent: true,
     createPostgresUser: process.getuid?.() === 0,
-    initdbFlags: ["--no-sync", "--encoding=UTF8", "--locale=C"],
+    initdbFlags: ["--no-sync", "--encoding=UTF8", "--locale=C", "--set=scram_iterations=1"],
     postgresFlags: [...flags, ...(durable ? [] : FAST), ...settings].flatMap((one) => ["-c", one]),
     onLog: (line) => lines.push(String(line)),
     onError: (error) => lines.push(String(error)),

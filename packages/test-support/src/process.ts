@@ -8,12 +8,15 @@ import { fileURLToPath } from "node:url";
 import { DEV_CREDENTIALS } from "@perdure/core/protocol";
 import manifest from "@perdure/engine/package.json" with { type: "json" };
 import { INHERITED } from "./inherited.ts";
+import { ON_POSTGRES } from "./mode.ts";
 import { programOf } from "./programs.ts";
 
 /** The engine's command line. */
 export const CLI: string = programOf(
   fileURLToPath(new URL(manifest.bin.perdure, import.meta.resolve("@perdure/engine/package.json"))),
 );
+
+const POSTGRES_DEV = fileURLToPath(new URL("./postgres-dev.ts", import.meta.url));
 
 /** A child process. The test ends it. */
 export class Process {
@@ -70,7 +73,7 @@ export class Process {
   }
 }
 
-/** A process of `perdure dev`, on a free port. */
+/** A process of `perdure dev`, on a free port, or one like it on PostgreSQL. */
 export class EngineProcess {
   readonly url: string;
   readonly process: Process;
@@ -80,8 +83,11 @@ export class EngineProcess {
     this.process = process;
   }
 
-  static async start(db: string, port = 0): Promise<EngineProcess> {
-    const process = Process.node(CLI, ["dev", "--port", String(port), "--db", db]);
+  /** @param file the path of its database. On PostgreSQL it is only a name */
+  static async start(file: string, port = 0): Promise<EngineProcess> {
+    const process = ON_POSTGRES
+      ? Process.node(POSTGRES_DEV, [await databaseOf(file), String(port)])
+      : Process.node(CLI, ["dev", "--port", String(port), "--db", file]);
     const [, url] = await process.line(/running at (http\S+)/);
     return new EngineProcess(url as string, process);
   }
@@ -89,6 +95,11 @@ export class EngineProcess {
   get port(): number {
     return Number(new URL(this.url).port);
   }
+}
+
+async function databaseOf(file: string): Promise<string> {
+  const { databaseNamed } = await import("./postgres-database.ts");
+  return `${databaseNamed(file)}&connections=4`;
 }
 
 /** The environment variables that connect an endpoint of either SDK with `perdure dev` at `engineUrl`. */

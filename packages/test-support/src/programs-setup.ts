@@ -12,6 +12,7 @@ const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 /** The programs that tests start most often. */
 const PROGRAMS = [
   "packages/engine/src/cli.ts",
+  "packages/test-support/src/postgres-dev.ts",
   "e2e/chaos/endpoint.ts",
   "e2e/test/failures/endpoint.ts",
   "e2e/test/support/dying-app.ts",

@@ -134,7 +134,7 @@ export function statusOf(error: unknown): number | undefined {
   return typeof status === "number" ? status : undefined;
 }
 
-// Only a request without an answer is sent again; an answer of any status ends the loop.
+// A request without an answer is sent again, and one that only reads while the engine stops or can't reach its database.
 async function send(
   url: URL,
   init: RequestInit,
@@ -142,12 +142,14 @@ async function send(
   backoff: (count: number) => number,
 ): Promise<Response> {
   for (let count = 0; ; count++) {
+    const mayFail = count < retries;
     try {
-      return await fetch(url, init);
+      const answer = await fetch(url, init);
+      if (!mayFail || answer.status !== 503 || init.method !== "GET") return answer;
     } catch (error) {
-      if (count >= retries) throw error;
-      await new Promise((resolve) => setTimeout(resolve, backoff(count)));
+      if (!mayFail) throw error;
     }
+    await new Promise((resolve) => setTimeout(resolve, backoff(count)));
   }
 }
 

@@ -163,7 +163,9 @@ export function isError(thrown: unknown): thrown is Error {
 export function messageOf(thrown: unknown): string {
   const read = (): string => {
     const value: unknown = isError(thrown) ? thrown.message : thrown;
-    return typeof value === "object" ? (JSON.stringify(value) ?? String(value)) : String(value);
+    const text = typeof value === "object" ? JSON.stringify(value) : String(value);
+    // A `Response`, which some routers throw, has no fields of its own.
+    return text === "{}" ? tagOf(value) : (text ?? String(value));
   };
   return safely(read) ?? tagOf(thrown);
 }

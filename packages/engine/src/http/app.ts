@@ -1,4 +1,5 @@
 import { type Context, Hono } from "hono";
+import { TrieRouter } from "hono/router/trie-router";
 import { EngineError, invalid } from "../rules/engine-error.ts";
 import { StoreUnavailable } from "../store/unavailable.ts";
 import { requireToken } from "./auth.ts";
@@ -15,7 +16,11 @@ import { STATUS } from "./status.ts";
 export function createApp(
   service: Service,
 ): (request: Request, bindings?: Bindings) => Response | Promise<Response> {
-  const app = new Hono<Env>({ getPath: (request, options) => pathOf(request, options?.env) });
+  const app = new Hono<Env>({
+    // Hono's default first builds a router that can't have these routes.
+    router: new TrieRouter(),
+    getPath: (request, options) => pathOf(request, options?.env),
+  });
   let document: OpenApi | undefined;
   app.get("/openapi.json", (c) => {
     document ??= describe(ROUTES);

@@ -72,6 +72,15 @@ export function readInvocationEnd(
   };
 }
 
+/**
+ * The endpoint's answer without the end of its invocation, for those who look at a failure. The records in it are in the
+ * history, where redaction applies to them.
+ */
+export function withoutInvocationEnd(reply: Reply): Reply {
+  const { perdure, ...rest } = Object(parseJson(toText(reply.body))) as { perdure?: unknown };
+  return perdure === undefined ? reply : { ...reply, body: toBytes(JSON.stringify(rest)) };
+}
+
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);

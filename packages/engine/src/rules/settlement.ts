@@ -1,6 +1,6 @@
 import { HEADER, type HistoryEntry, type RollbackRecord, readRollback } from "@perdure/core/protocol";
 import { type Answer, type AnsweredMessage, isTruncated, isUnheard, type Unanswered } from "./answer.ts";
-import { toText } from "./bytes.ts";
+import { toBytes, toText } from "./bytes.ts";
 import type { CallEnd } from "./call-record.ts";
 import { type EngineError, invalid } from "./engine-error.ts";
 import { type InlineLimits, RecordRefused, type RefusedRecord } from "./inline-records.ts";
@@ -11,6 +11,7 @@ import {
   keyOfStep,
   readInvocationEnd,
   refusalReply,
+  withoutInvocationEnd,
 } from "./invocation.ts";
 import { DEFAULT_RETRIES, type Failure, isPostRun, type Message, type Reply } from "./message.ts";
 import { boundCapabilities, withPolicy } from "./policy.ts";
@@ -168,7 +169,8 @@ function decideInvocation(
   const error = `the answer (status ${reply.status}) was cut short`;
   const cutShort = (): Settlement => decide(delivered, { kind: "unanswered", error }, terms);
   if (isTruncated(reply)) return cutShort();
-  const decided = decide(delivered, answer, terms);
+  const kept = isSuccess(reply) ? { ...reply, body: NOTHING } : withoutInvocationEnd(reply);
+  const decided = decide(delivered, { ...answer, reply: kept }, terms);
   if (hasLostRun(reply) && isFailed(decided)) return { ...decided, invocation: "lost" };
   const origin = { runId: run.id, callerIp: delivered.message.callerIp, now: at };
   try {
@@ -176,15 +178,23 @@ function decideInvocation(
     // The body of a successful answer always tells how the invocation ended.
     if (!invocation) return isFailed(decided) ? decided : cutShort();
     const { end, refused } = invocation;
-    if (refused) return refuse(at, reply, { ...invocation, refused });
+    if (refused) return refuse(at, kept, { ...invocation, refused });
     if (isFailed(decided)) return { ...decided, invocation };
     if (end === undefined) throw invalid("perdure.end", "the answer doesn't say how the invocation ended");
-    return { kind: "invocation", invocation: { ...invocation, end }, reply, stalled: stalledBy(at, reply) };
+    return {
+      kind: "invocation",
+      invocation: { ...invocation, end },
+      reply: kept,
+      stalled: stalledBy(at, kept),
+    };
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    return { kind: "failed", failure: { at, error: error.message, reply, byEngine: true } };
+    return { kind: "failed", failure: { at, error: error.message, reply: kept, byEngine: true } };
   }
 }
+
+/** What is kept of a successful answer, whose body is the end of its invocation and nothing else. */
+const NOTHING = toBytes("{}");
 
 /** Fails the run at the step whose record the engine refuses: a retry would only repeat the step's work. */
 function refuse(

@@ -202,6 +202,7 @@ describe("the live stream", () => {
   it("keeps nothing before there is a reader, who could come back", async () => {
     const w = engine(() => ok());
     await startRun(w, "a");
+    await w.engine.idle();
     const some = await stream(w, "?event=run");
     await startRun(w, "b");
     const [first] = await until(some, "run.started");

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { variableOf } from "../../src/cli/engine-options.ts";
-import { SETTINGS, type Setting } from "../../src/cli/settings.ts";
+import { flagsOf, SETTINGS, type Setting } from "../../src/cli/settings.ts";
 import { namedOptions, type OptionRow } from "../../src/rules/engine-options.ts";
 
 const read = (path: string): string => readFileSync(new URL(path, import.meta.url), "utf8");
@@ -50,6 +50,14 @@ describe("the guide", () => {
         ),
       );
     expect(rows).toEqual(namedOptions().map(optionRow));
+  });
+
+  it("lists every flag of perdure dev on the engine's page", () => {
+    const rows =
+      read("../../../../docs/engine.md")
+        .match(/^\| `--.*$/gm)
+        ?.join("\n") ?? "";
+    for (const { flag } of flagsOf("dev")) expect(rows).toContain(`\`${flag}\``);
   });
 
   it("lists every limit, time and retention with its default on the page of limits", () => {

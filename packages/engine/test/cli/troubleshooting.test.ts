@@ -1,11 +1,12 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, it } from "vitest";
 import { ConsoleReporter } from "../../src/cli/console-reporter.ts";
 import type { AttemptInfo, EngineEvent } from "../../src/rules/event.ts";
 
 const PAGE = readFileSync(new URL("../../../../docs/troubleshooting.md", import.meta.url), "utf8");
-const [, TABLE = ""] = PAGE.split("\n## The engine's lines\n");
+const sectionOf = (title: string): string => PAGE.split(`\n## ${title}\n`)[1]?.split("\n## ")[0] ?? "";
+const TABLE = sectionOf("The engine's lines");
 /** The lines that the page explains, as patterns: "…" stands for what differs. */
 const PATTERNS = [...TABLE.matchAll(/^\| `([^`]+)` \|/gm)].map(([, line = ""]) => {
   const parts = line.split("…").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
@@ -76,4 +77,26 @@ describe("the page of troubleshooting", () => {
       expect(PATTERNS.filter((pattern) => pattern.test(line))).not.toEqual([]);
     },
   );
+});
+
+describe("the page's messages of an engine that doesn't start", () => {
+  const folder = new URL("../../src/", import.meta.url);
+  const sources = readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => readFileSync(new URL(file, folder), "utf8"))
+    .join("\n");
+  const cells = [...sectionOf("An engine doesn't start").matchAll(/^\| (.*?) \| .* \|$/gm)].map(
+    ([, cell = ""]) => cell,
+  );
+  const messages = cells.flatMap((cell) =>
+    [...cell.matchAll(/`([^`]+)`/g)].map(([, message = ""]) => message),
+  );
+
+  it.each(messages)("are the engine's: %s", (message) => {
+    expect(sources).toContain(message);
+  });
+
+  it("are at least one in a row", () => {
+    expect(messages.length).toBeGreaterThan(12);
+  });
 });

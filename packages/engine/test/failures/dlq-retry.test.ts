@@ -42,6 +42,7 @@ describe("a dead letter", () => {
       maxRetries: 0,
       notBefore: START,
       createdAt: START,
+      failedAt: START,
       callerIP: "127.0.0.1",
       callerIp: "127.0.0.1",
       error: "the endpoint answered 500",

@@ -6,6 +6,7 @@ import { serve } from "@perdure/core";
 import { expect, it, onTestFinished } from "vitest";
 import { createEngine, type Engine, EngineError, fetchTransport, ManualClock } from "../../src/index.ts";
 import { decode } from "../harness.ts";
+import { openTestStore } from "../stores.ts";
 
 const URL = "https://app.test/order";
 const CREDENTIALS = { token: "a-token", signingKeys: { current: "sig_a", next: "sig_b" } };
@@ -21,9 +22,10 @@ interface World {
 async function boot(): Promise<World> {
   const clock = new ManualClock();
   const failures: string[] = [];
+  const store = openTestStore({ file: ":memory:", now: () => clock.now() });
   const engine = createEngine({
     ...CREDENTIALS,
-    store: ":memory:",
+    store,
     clock,
     transport: fetchTransport(1_000_000, (request) => handler(request)),
   });
@@ -31,6 +33,7 @@ async function boot(): Promise<World> {
   await once(api, "listening");
   onTestFinished(async () => {
     await engine.stop();
+    await store.close();
     api.close();
   });
   const { handler } = serve<{ id: number }>(

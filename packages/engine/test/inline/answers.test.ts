@@ -103,3 +103,30 @@ describe("an answer with a record that the engine refuses", () => {
     expect(w.calls.filter(({ headers }) => headers.has(HEADER.lease))).toHaveLength(1);
   });
 });
+
+it("records in the answer of a failed invocation are in the history, and shown by it alone", async () => {
+  const step = key("step1");
+  const w = world(
+    inline((run) => run.failed(step, run.nth === 1 ? { records: [done(2, { out: '"secret"' })] } : {})),
+  );
+  const redacted = { [HEADER.retries]: "1", [HEADER.redactFields]: "body" };
+  await w.start("wfr_plain", { [HEADER.retries]: "1" });
+  await w.start("wfr_redacted", redacted);
+  await w.drain();
+  const answer = { error: "Error", message: "boom", where: "step", step: { id: 99, ...step } };
+  for (const { responseBody } of await w.deadLetters()) expect(JSON.parse(responseBody)).toEqual(answer);
+  const ofRun = "workflowRunId=wfr_redacted";
+  for (const path of [
+    `/v2/workflows/logs?${ofRun}`,
+    `/v2/dlq?${ofRun}`,
+    "/v2/workflows/runs/wfr_redacted/overview",
+    "/v2/workflows/runs/wfr_redacted/steps",
+  ]) {
+    const { status, body } = await w.ask("GET", path);
+    expect(status).toBe(200);
+    expect(JSON.stringify(body)).toContain("boom");
+    expect(JSON.stringify(body)).not.toContain("secret");
+  }
+  const plain = await w.run("wfr_plain");
+  expect(JSON.stringify(plain)).toContain("secret");
+});

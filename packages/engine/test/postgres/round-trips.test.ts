@@ -112,6 +112,6 @@ it("appends of several requests that wait at the same time share statements", as
   expect(await Promise.all([...appends, again])).toEqual(
     [...claims, again].map(() => ({ news: [{ own: 0 }] })),
   );
-  // Sixteen of them, four, and the repeated one, which needs a transaction: five statements, the history among them.
+  // One for those of twenty runs, and some for the repeated one, which needs a transaction.
   expect(statements - before).toBeLessThanOrEqual(9);
 });

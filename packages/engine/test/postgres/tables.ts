@@ -1,4 +1,4 @@
-import { newDatabase } from "@perdure/test-support/postgres-database";
+import { countUse, newDatabase } from "@perdure/test-support/postgres-database";
 import { releaseLeasesOf } from "../../src/commands/release-leases.ts";
 import { createPostgresStore, type PostgresStore } from "../../src/open-postgres.ts";
 import { migrations } from "../../src/store/migrations.ts";
@@ -109,6 +109,7 @@ export class Tables {
   }
 
   #store(prepare: () => Promise<void>): OpenedStore {
+    countUse();
     const sessions = this.#sessions.map((session) => this.#lend(session, prepare));
     const half = Math.floor(sessions.length / 2);
     const driver = new PostgresDriver({

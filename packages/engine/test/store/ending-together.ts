@@ -147,8 +147,10 @@ export function endingTogether(name: string, open: () => Promise<Store>): void {
       const settled = await Promise.all(
         Object.values(CASES).map((one, at) => settle(claims[at] as Claim, one.settlement(idOf(at)))),
       );
-      for (const [at, name] of names.entries())
-        expect(await shownOf(idOf(at), settled[at], claims[at] as Claim), name).toEqual(alone[at]);
+      for (const [at, name] of names.entries()) {
+        const shown = await shownOf(idOf(at), settled[at], claims[at] as Claim);
+        expect({ name, shown }).toEqual({ name, shown: alone[at] });
+      }
       // Nothing is left to deliver of one that isn't left of the other.
       const { claims: left } = await kit
         .at(START + 120_000)

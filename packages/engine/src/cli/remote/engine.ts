@@ -1,7 +1,6 @@
 import { userInfo } from "node:os";
 import { Client } from "@perdure/core";
-import { DEV_CREDENTIALS, PERSON_HEADER } from "@perdure/core/protocol";
-import { urlOf } from "../listen.ts";
+import { DEV_CREDENTIALS, PERSON_HEADER, readVariable } from "@perdure/core/protocol";
 import type { Env } from "../settings.ts";
 import { CommandError, EXIT } from "./command-error.ts";
 
@@ -37,14 +36,17 @@ export class RemoteEngine {
 
   /**
    * Chooses the engine: flags win over `PERDURE_URL` and `PERDURE_TOKEN`, they over `QSTASH_URL` and
-   * `QSTASH_TOKEN`. The default is `perdure dev` on its default port, with its public token.
+   * `QSTASH_TOKEN`. The default is `perdure dev` on the port of `PERDURE_DEV_PORT` or 8080, with its public token.
    *
    * @throws CommandError for a URL that isn't one, and without a token for an engine that isn't `perdure dev`
    */
   constructor(flags: EngineFlags, env: Env) {
     const url = flags.url || env.PERDURE_URL || env.QSTASH_URL;
     const token = flags.token || env.PERDURE_TOKEN || env.QSTASH_TOKEN;
-    const dev = urlOf("127.0.0.1", DEV_CREDENTIALS.port);
+    const port = readVariable(env, "PERDURE_DEV_PORT").value ?? DEV_CREDENTIALS.port;
+    if (!url && !/^\d{1,5}$/.test(String(port)))
+      throw new CommandError(EXIT.usage, `PERDURE_DEV_PORT must be a number from 0 to 65535; got "${port}".`);
+    const dev = `http://127.0.0.1:${port}`;
     if (url && !/^https?:\/\/./.test(URL.parse(url)?.href ?? ""))
       throw new CommandError(
         EXIT.usage,
@@ -111,9 +113,30 @@ export class RemoteEngine {
       },
     );
     if (response.ok) return response;
-    throw new CommandError(
-      response.status === 404 ? EXIT.notFound : EXIT.failed,
-      `The engine at ${this.url} answers ${response.status}: ${await reasonOf(response)}`,
+    throw await this.#refused(response);
+  }
+
+  /** The error for an answer that isn't a success: of the engine, or of another server at its address. */
+  async #refused(response: Response): Promise<CommandError> {
+    const { status, statusText } = response;
+    const text = await response.text();
+    const reason = engineErrorIn(text);
+    if (reason !== undefined) {
+      const hint = status === 401 ? ". Give its token with --token, or set PERDURE_TOKEN." : "";
+      return new CommandError(
+        status === 404 ? EXIT.notFound : EXIT.failed,
+        `The engine at ${this.url} answers ${status}: ${reason}${hint}`,
+      );
+    }
+    const answer = `${status} ${text.slice(0, 200) || statusText}`;
+    // A proxy whose engine is away.
+    if (status >= 500) {
+      const message = `No engine answers at ${this.url}: a server before it answers ${answer}`;
+      return new CommandError(EXIT.unreachable, message);
+    }
+    return new CommandError(
+      EXIT.unreachable,
+      `The server at ${this.url} is no Perdure engine: it answers ${answer}. Name the engine with --url, or set PERDURE_URL.`,
     );
   }
 
@@ -141,14 +164,12 @@ function isLoopbackUrl(url: string): boolean {
   return /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(url).hostname);
 }
 
-/** Returns the engine's own sentence; for an answer of something else, the beginning of its body. */
-async function reasonOf(response: Response): Promise<string> {
-  const text = await response.text();
+/** The sentence of an engine's error, which is all of its JSON; undefined for the answer of another server. */
+function engineErrorIn(text: string): string | undefined {
   try {
-    const { error } = JSON.parse(text) as { error?: unknown };
-    if (typeof error === "string") return error;
+    const { error, message } = Object(JSON.parse(text)) as { error?: unknown; message?: unknown };
+    return typeof error === "string" && message === undefined ? error : undefined;
   } catch {
-    // A proxy's page isn't JSON.
+    return undefined;
   }
-  return text.slice(0, 200) || response.statusText;
 }

@@ -4,6 +4,7 @@ import { printableLines } from "../terminal.ts";
 import type { CancelFlags } from "./cancel.ts";
 import type { ChangeFlags, DeadLetterFlags } from "./dlq.ts";
 import type { EngineFlags, RemoteEngine } from "./engine.ts";
+import type { ExportFlags } from "./export.ts";
 import type { LimitCommand, ListFlags } from "./limits.ts";
 import type { NotifyFlags } from "./notify.ts";
 import type { OpenFlags } from "./open.ts";
@@ -42,6 +43,14 @@ function addRunCommands(program: Command): void {
     .argument("<run>", RUN)
     .action(
       onEngine(async (engine, flags: ShowFlags, id) => (await import("./show.ts")).show(engine, id, flags)),
+    );
+  ask(program, "export", "write a run's history, for assertReplays of @perdure/test")
+    .argument("<run>", RUN)
+    .option("--out <file>", "the file to write (default: standard output)")
+    .action(
+      onEngine(async (engine, flags: ExportFlags, id) =>
+        (await import("./export.ts")).exportRun(engine, id, flags),
+      ),
     );
   ask(program, "tail", "print what happens, as it happens; of one run, until it ends")
     .argument("[run]", RUN)

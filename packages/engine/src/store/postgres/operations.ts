@@ -50,9 +50,13 @@ const MAX_RUNS = 256;
 /**
  * Takes the operations of the next transaction out of a queue: the first one, and others of its kind. One that was refused begins
  * a transaction, so that it may wait for locks, or is alone. One statement appends to each run once.
+ *
+ * @param share the most of one transaction with several statements
  */
-export function takeGroup(queue: Operation[], most: number): Group {
+export function takeGroup(queue: Operation[], share: number): Group {
   const kind = queue[0]?.kind ?? "work";
+  // A statement for all that wait costs less than several of them, and takes hardly longer.
+  const most = kind === "work" ? share : MAX_RUNS;
   const group: Operation[] = [];
   const runs = new Set<string>();
   for (const operation of queue) {
