@@ -123,7 +123,7 @@ async function inTransaction<T>(
   work: (client: postgres.TransactionSql) => Promise<T>,
 ): Promise<T> {
   const location = readLocation(url);
-  const session = new ClientSession(location, { name: "perdure migrate" });
+  const session = new ClientSession(location, { name: "perdure migrate", silence: Number.POSITIVE_INFINITY });
   try {
     await migrate(session, migrations("postgres"), location.schema);
   } finally {
