@@ -23,7 +23,7 @@ interface StringLimits {
 export function shortenAnswer(body: Uint8Array, maxBytes: number): Uint8Array {
   if (body.length <= maxBytes) return body;
   const answer = parseObject(body);
-  if (!answer) return body.subarray(0, maxBytes);
+  if (!answer) return beginningOf(body, maxBytes);
   for (let text = maxBytes / 2; text >= MIN_STRING_BYTES; text /= 2) {
     for (const stack of [text, text / 4]) {
       const shorter = toBytes(JSON.stringify(shortenStrings(answer, { text, stack })));
@@ -35,7 +35,15 @@ export function shortenAnswer(body: Uint8Array, maxBytes: number): Uint8Array {
   const text = maxBytes / 4;
   const named = toBytes(JSON.stringify(shortenStrings({ error, message }, { text, stack: text })));
   const isReadable = message !== undefined || error !== undefined;
-  return isReadable && named.length <= maxBytes ? named : body.subarray(0, maxBytes);
+  return isReadable && named.length <= maxBytes ? named : beginningOf(body, maxBytes);
+}
+
+/** The first bytes of a body, without a part of a character at their end. */
+function beginningOf(body: Uint8Array, maxBytes: number): Uint8Array {
+  let end = maxBytes;
+  // A character of UTF-8 has at most three continuation bytes. A body of another encoding may have more.
+  while (end > maxBytes - 3 && ((body[end] ?? 0) & 0xc0) === 0x80) end--;
+  return body.subarray(0, Math.max(0, end));
 }
 
 function parseObject(body: Uint8Array): Readonly<Record<string, unknown>> | undefined {

@@ -86,6 +86,23 @@ describe("the excerpt of a failed answer", () => {
     }
   });
 
+  it("ends between two characters", () => {
+    for (const [text, length] of [
+      ["é".repeat(5000), 2048],
+      ["a€".repeat(5000), 2048],
+      ["🙂".repeat(5000), 2048],
+    ] as const) {
+      for (const limit of [LIMIT, LIMIT - 1, LIMIT - 2, LIMIT - 3]) {
+        const kept = shortened(text, limit);
+        expect(kept).not.toContain("\ufffd");
+        expect(text.startsWith(kept)).toBe(true);
+        expect(kept.length).toBeGreaterThan(length - 8);
+      }
+    }
+    const binary = new Uint8Array(5000).fill(0x80);
+    expect(shortenAnswer(binary, LIMIT).length).toBeGreaterThan(LIMIT - 4);
+  });
+
   it("takes an object of any depth", () => {
     const deep = `{"message":"boom","inner":${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}}`;
     expect(readFailure(shortened(deep), 500).message).toBe("boom");
