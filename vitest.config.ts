@@ -46,7 +46,7 @@ const NEXTJS = "conformance/frameworks/nextjs.test.ts";
 /** Installs the applications. Each of their test files builds its own. */
 const APPLICATIONS = "conformance/frameworks/setup.ts";
 
-/** Starts a PostgreSQL server for the tests of a project. */
+/** Creates a database for the tests of a project, on a PostgreSQL server that all of them share. */
 const POSTGRES_SERVER = "packages/test-support/src/postgres-setup.ts";
 
 /** Fails each file of a project on both stores that uses no database of PostgreSQL. */
@@ -103,7 +103,7 @@ const suites: Readonly<Record<string, Suite>> = {
     globalSetup: [PROGRAMS, APPLICATIONS],
     onDisk: true,
   },
-  // On a PostgreSQL server of their own.
+  // On PostgreSQL only.
   postgres: {
     include: "packages/engine/test/postgres/**/*.test.ts",
     exclude: "packages/engine/test/postgres/conformance.test.ts",
@@ -150,7 +150,7 @@ const suites: Readonly<Record<string, Suite>> = {
   "core-inline": {
     include: IN_BOTH_MODES.core.map((name) => `packages/core/test/${name}.test.ts`),
   },
-  // The suites of the engine's behaviour again, on a PostgreSQL server of their own.
+  // The suites of the engine's behaviour again.
   "engine-postgres": {
     include: ON_BOTH_STORES.map((name) => `packages/engine/test/${name}.test.ts`),
     store: "postgres",

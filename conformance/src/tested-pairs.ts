@@ -23,8 +23,9 @@ interface TestedPair extends Pair {
 /** What the suite is called for, as vitest collects it. No test is run. */
 export async function collectPairs(): Promise<TestedPair[]> {
   const filters = Object.keys(COMMANDS).flatMap((name) => ["--project", name]);
-  // To be listed, files need no modules of their own.
-  const args = [VITEST, "list", "--root", ROOT, "--no-static-parse", "--no-isolate", "--json", ...filters];
+  // To be listed, files need no modules of their own, and one worker loads what they share once.
+  const flags = ["--no-static-parse", "--no-isolate", "--maxWorkers=1", "--json"];
+  const args = [VITEST, "list", "--root", ROOT, ...flags, ...filters];
   const env = { PATH: process.env.PATH };
   const { stdout } = await promisify(execFile)(process.execPath, args, { env, maxBuffer: 2 ** 28 });
   const tests = JSON.parse(stdout) as { readonly name: string; readonly projectName: string }[];

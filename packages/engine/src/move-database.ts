@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { checkOptions } from "@perdure/core/protocol";
 import type postgres from "postgres";
 import { releaseAllLeases } from "./commands/release-leases.ts";
@@ -65,7 +66,7 @@ export async function moveDatabase(options: MoveOptions): Promise<readonly Moved
   const fillTarget = isPostgresUrl(to) ? fillPostgres : fillFile;
   return useSource(from, async (source) => {
     const moved = await fillTarget(to, (target) => copyTables(source.end, target, onProgress));
-    await source.markMoved(isPostgresUrl(to) ? withoutPassword(to) : to);
+    await source.markMoved(isPostgresUrl(to) ? withoutPassword(to) : resolve(to));
     return moved;
   });
 }
@@ -122,7 +123,7 @@ async function inTransaction<T>(
   work: (client: postgres.TransactionSql) => Promise<T>,
 ): Promise<T> {
   const location = readLocation(url);
-  const session = new ClientSession(location, { name: "perdure migrate" });
+  const session = new ClientSession(location, { name: "perdure migrate", silence: Number.POSITIVE_INFINITY });
   try {
     await migrate(session, migrations("postgres"), location.schema);
   } finally {

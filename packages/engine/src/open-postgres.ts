@@ -150,7 +150,7 @@ function openSessions(location: PostgresLocation): Sessions {
 
 /** Brings the tables to the newest schema. @returns the name of the schema that has them */
 async function prepare(location: PostgresLocation): Promise<string> {
-  const session = new ClientSession(location, { name: "perdure migrate" });
+  const session = new ClientSession(location, { name: "perdure migrate", silence: Number.POSITIVE_INFINITY });
   try {
     await migrate(session, migrations("postgres"), location.schema);
     const { rows } = await session.query("SELECT current_schema AS name", []);

@@ -2,7 +2,7 @@ import { STATUS } from "../rules/message-status.ts";
 import type { Lease } from "../store/claims.ts";
 import type { Driver } from "../store/driver.ts";
 import { isUnder, letGoOn, statusOn } from "../store/tables/due.ts";
-import { lockAll, SKIP_LOCKED, sql, type Tx } from "../store/tx.ts";
+import { lockAll, SKIP_LOCKED, type Sql, sql, type Tx } from "../store/tx.ts";
 import { endAllHolds, endHold } from "./hold-run.ts";
 import { completeAllInFlight, completeInFlight } from "./in-flight.ts";
 import { releaseEveryFlow, releaseThrottled } from "./release-throttled.ts";
@@ -27,16 +27,29 @@ export async function releaseLeasesOf(driver: Driver, owner: string): Promise<bo
     return changes;
   });
   const leases = await driver.write((tx) =>
-    tx.all<LeaseRow>(
-      sql`SELECT messages.seq, messages.id, due.run, runs.id AS run_id, due.fence, due.flow_key,
-          coalesce(due.queue, places.queue) AS queue
-        FROM due JOIN messages ON messages.seq = due.message LEFT JOIN runs ON runs.key = due.run
-          LEFT JOIN places ON places.message = due.place
-        WHERE ${isOwn} AND due.status IN (${STATUS.delivering}, ${STATUS.withdrawn}) LIMIT ${MAX_FOUND}`,
+    leasesWhere(
+      tx,
+      sql`${isOwn} AND due.status IN (${STATUS.delivering}, ${STATUS.withdrawn}) LIMIT ${MAX_FOUND}`,
     ),
   );
-  await Promise.all(leases.map((row) => driver.write((tx) => releaseLeases(tx, [toLease(row)]))));
+  await Promise.all(leases.map((lease) => driver.write((tx) => releaseLeases(tx, [lease]))));
   return deferred > 0 || leases.length > 0;
+}
+
+/** The leases of an engine's deliveries. */
+export function leasesOf(tx: Tx, owner: string): Promise<Lease[]> {
+  return leasesWhere(tx, sql`due.owner = ${owner} AND due.status = ${STATUS.delivering}`);
+}
+
+async function leasesWhere(tx: Tx, where: Sql): Promise<Lease[]> {
+  const rows = await tx.all<LeaseRow>(
+    sql`SELECT messages.seq, messages.id, due.run, runs.id AS run_id, due.fence, due.flow_key,
+        coalesce(due.queue, places.queue) AS queue
+      FROM due JOIN messages ON messages.seq = due.message LEFT JOIN runs ON runs.key = due.run
+        LEFT JOIN places ON places.message = due.place
+      WHERE ${where}`,
+  );
+  return rows.map(toLease);
 }
 
 interface LeaseRow {

@@ -35,7 +35,7 @@ import { notifyEvent } from "./notify-event.ts";
 import { type Binding, bindAll, command, type Operation, query, queryOne } from "./operation.ts";
 import { publish } from "./publish.ts";
 import { deleteQueue, getQueue, pauseQueue, putQueue } from "./queues.ts";
-import { releaseLeases } from "./release-leases.ts";
+import { leasesOf, releaseLeases } from "./release-leases.ts";
 import { removeDeadLetters, removeOneDeadLetter } from "./remove-dead-letters.ts";
 import { renewLeases } from "./renew-leases.ts";
 import { repeatFailedRollbacks } from "./repeat-failed-rollbacks.ts";
@@ -59,6 +59,11 @@ const claimAsOwner: Operation<[order: ClaimOrder], Claims> =
       await driver.othersCommitted();
     }
   };
+
+const ownLeases: Operation<[], Lease[]> =
+  ({ driver, owner }) =>
+  () =>
+    driver.read((tx) => leasesOf(tx, owner));
 
 const settleLease: Operation<[lease: Lease, settlement: Settlement], Settled> =
   ({ driver, excerptBytes }) =>
@@ -99,6 +104,7 @@ const OPERATIONS = {
   entriesOf: query(wholeEntries),
   renew: command(renewLeases),
   release: command(releaseLeases),
+  ownLeases,
   settle: settleLease,
   sweep: command(sweep),
 

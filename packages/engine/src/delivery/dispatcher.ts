@@ -5,7 +5,7 @@ import { expiryAt } from "../rules/retention.ts";
 import { decideSettlement, invocationOf, type Settlement, settleRefusal } from "../rules/settlement.ts";
 import { messageOf } from "../rules/thrown.ts";
 import type { Claim, Lease, Settled } from "../store/claims.ts";
-import { StoreUnavailable } from "../store/unavailable.ts";
+import { CommitUnknown, StoreUnavailable } from "../store/unavailable.ts";
 import { type Abandoned, attempt } from "./attempt.ts";
 import { toAttemptEvent, toDeliveringEvent } from "./attempt-event.ts";
 import { type ConcurrencySlot, ConcurrencySlots } from "./concurrency-slots.ts";
@@ -57,6 +57,8 @@ export class Dispatcher {
   #claimed: Promise<void> = Promise.resolve();
   /** Whether runs have been heard of since the last claim. */
   #hearing = false;
+  /** When the leases have ended of the last claim whose answer was lost. */
+  #unknownUntil = Number.NEGATIVE_INFINITY;
   /** Whether more messages may be due than the last claim returned. */
   #more = false;
   #timer: { readonly at: number; readonly cancel: Cancel } | undefined;
@@ -168,6 +170,7 @@ export class Dispatcher {
     const { store, clock, lease, emit } = this.#options;
     const now = clock.now();
     try {
+      if (now < this.#unknownUntil) await this.#releaseUnknown();
       const { claims, nextDue, destinations } = await store.claim({
         limit: Math.min(this.#slots.left(), MAX_CLAIM_BATCH),
         leaseUntil: now + lease,
@@ -181,8 +184,18 @@ export class Dispatcher {
       else this.#more = true;
     } catch (error) {
       emit({ type: "fault", during: "claiming", error });
+      if (error instanceof CommitUnknown) this.#unknownUntil = now + lease;
       this.#wake(clock.now() + STORE_RETRY_MS);
     }
+  }
+
+  /** Gives back what a claim has leased whose answer was lost: nothing delivers it. Its commit may come late, too. */
+  async #releaseUnknown(): Promise<void> {
+    const { store } = this.#options;
+    const leases = await store.ownLeases();
+    const isKnown = ({ messageId, fence }: Lease): boolean =>
+      this.#inFlight.get(messageId)?.lease.fence === fence;
+    await store.release(leases.filter((lease) => !isKnown(lease)));
   }
 
   /**

@@ -20,7 +20,7 @@ import type { GroupView, ReportView, RunHead, RunView, StepState, StepView } fro
 import { labelsView, redactHeaders, rollbacksView } from "./serializers.ts";
 import { StepAttempts } from "./step-attempts.ts";
 import { type InProgressStep, inProgressSteps, kindFields } from "./step-kinds.ts";
-import { errorsView, failedStep, nextDelivery, shownBody, stepState } from "./step-state.ts";
+import { errorsView, failedStep, failedStepType, nextDelivery, shownBody, stepState } from "./step-state.ts";
 
 /** A step of a parallel group: first a plan, then a result. */
 export interface Branch {
@@ -252,7 +252,10 @@ export function nextOf(log: RunLog, { attempts, pending, underWay }: Rest): Step
  * Shows a pending delivery, or the steps that its invocation has in progress, if the endpoint reported them.
  */
 function deliveryViews(pending: PendingMessage, run: Run): StepView[] {
-  const view = nextView(pending.message.id, pending, failedStep(pending.failures), run);
+  const view = {
+    ...nextView(pending.message.id, pending, failedStep(pending.failures), run),
+    ...failedStepType(pending.failures),
+  };
   const steps = run.holder === pending.message.seq ? run.inProgress?.steps : undefined;
   if (steps === undefined || steps === "unknown" || steps.length === 0) return [view];
   return steps.map(({ name, type }) => ({ ...view, stepName: name, stepType: type }));

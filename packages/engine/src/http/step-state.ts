@@ -1,3 +1,4 @@
+import { readFailure } from "@perdure/core/protocol";
 import { toText } from "../rules/bytes.ts";
 import { failedStepIn, toShown } from "../rules/header.ts";
 import type { Failure, Message, MessageState } from "../rules/message.ts";
@@ -34,6 +35,13 @@ export function nextDelivery({
 export function failedStep(failures: readonly Failure[]): string | undefined {
   const headers = failures.at(-1)?.reply?.headers;
   return headers && failedStepIn(headers);
+}
+
+/** The type of the step that failed last, if the endpoint's answer has it. */
+export function failedStepType(failures: readonly Failure[]): Pick<StepView, "stepType"> {
+  const reply = failures.at(-1)?.reply;
+  const step = reply && readFailure(toText(reply.body), reply.status).step;
+  return step ? { stepType: step.type } : {};
 }
 
 export function errorsView(failures: readonly Failure[]): Pick<StepView, "errors"> {

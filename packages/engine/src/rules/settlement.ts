@@ -193,7 +193,7 @@ function decideInvocation(
   }
 }
 
-/** What is kept of a successful answer, whose body is the end of its invocation and nothing else. */
+/** The kept part of a successful answer whose body is the end of its invocation and nothing else. */
 const NOTHING = toBytes("{}");
 
 /** Fails the run at the step whose record the engine refuses: a retry would only repeat the step's work. */

@@ -46,6 +46,14 @@ describe("attempts are counted per step", () => {
     expect(run.failureFunction.state).toBe("CALLBACK_SUCCESS");
   });
 
+  it("and the log has the type of the step that failed last, as of the others", async () => {
+    const w = world(inline((run) => run.failed(key("step1"))));
+    await w.start("wfr_1", RETRY);
+    await w.drain();
+    const failed = (await w.run("wfr_1")).steps.at(-1).steps.at(-1);
+    expect(failed).toMatchObject({ stepName: "step1", stepType: "Run", state: "STEP_FAILED" });
+  });
+
   it("by the answer's own number of retries and wait, as without inline execution", async () => {
     const own = { [HEADER.maxRetries]: "1", [HEADER.retryAfter]: "7" };
     const w = world(inline((run) => run.failed(key("step1"), { headers: own })));

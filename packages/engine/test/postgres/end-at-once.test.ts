@@ -201,3 +201,24 @@ it("a run whose lock another transaction has is settled after it, with what that
   const { rows } = await session.query("SELECT state, (SELECT count(*) FROM events) AS events FROM runs", []);
   expect(rows).toEqual([{ state: "RUN_SUCCESS", events: 0 }]);
 });
+
+it("ends that share a statement lock their messages in the order of these, as renewals do", async () => {
+  const { store, url } = await open(PostgresDriver);
+  await store.accept([start("wfr_1"), start("wfr_2"), start("wfr_3")]);
+  const claims = await claimAll(store);
+  await withClient(url, async (client) => {
+    let settled: Promise<unknown> | undefined;
+    await client.begin(async (tx) => {
+      await tx`SELECT 1 FROM due WHERE message = (SELECT min(message) FROM due) FOR UPDATE`;
+      settled = Promise.all(claims.toReversed().map(({ lease }) => store.settle(lease, returned(1))));
+      await expect
+        .poll(
+          () => client`SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
+            AND query LIKE 'WITH found%'`,
+        )
+        .toHaveLength(1);
+      await tx`SELECT 1 FROM due FOR UPDATE NOWAIT`;
+    });
+    expect(await settled).toEqual(claims.map(() => ({ kind: "recorded" })));
+  });
+});

@@ -7,6 +7,8 @@ export interface Relay {
   /** The URL of the database behind it. */
   readonly url: string;
   freeze(on: boolean): void;
+  /** Ends all connections. The server notices that when it answers next. */
+  cut(): void;
   stop(): Promise<void>;
 }
 
@@ -40,6 +42,9 @@ export async function startRelay(database: string): Promise<Relay> {
         if (on) socket.pause();
         else socket.resume();
       }
+    },
+    cut() {
+      for (const socket of sockets) socket.destroy();
     },
     async stop() {
       for (const socket of sockets) socket.destroy();

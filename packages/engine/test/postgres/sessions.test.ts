@@ -7,6 +7,7 @@ import { ClientSession } from "../../src/store/postgres/client.ts";
 import { readLocation } from "../../src/store/postgres/location.ts";
 import { OWN_TOKEN, world } from "../harness.ts";
 import { withClient } from "./database.ts";
+import { startRelay } from "./relay.ts";
 
 describe("the connections of an engine", () => {
   it("have names for the database's administrator, and are as many as the URL allows", async () => {
@@ -76,6 +77,77 @@ describe("a lost connection", () => {
       }
     });
     await session.close();
+  });
+});
+
+/** Has new connections to a database of its own find it read-only, as a standby is. */
+async function ownDatabase(): Promise<{ readonly url: string; readOnly(on: boolean): Promise<void> }> {
+  const url = new URL(newDatabase());
+  const database = url.searchParams.get("schema") ?? "";
+  const control = (...statements: readonly string[]): Promise<void> =>
+    withClient(newDatabase(), async (sql) => {
+      for (const statement of statements) await sql.unsafe(statement);
+    });
+  await control(`CREATE DATABASE ${database}`);
+  url.pathname = `/${database}`;
+  url.searchParams.delete("schema");
+  return {
+    url: url.href,
+    readOnly: (on) =>
+      control(
+        `ALTER DATABASE ${database} SET default_transaction_read_only = ${on ? "on" : "off"}`,
+        ...(on
+          ? [`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${database}'`]
+          : []),
+      ),
+  };
+}
+
+describe("a database that has become read-only", () => {
+  it("is named in the error, and an engine finds by itself when the address leads to one that isn't", async () => {
+    const { url, readOnly } = await ownDatabase();
+    const store = await openPostgres(url);
+    await store.probe();
+    await readOnly(true);
+    await expect(store.probe()).rejects.toThrow("it is read-only: is it a standby?");
+    // A reader of a standby would see old data.
+    await expect(store.setting("probe")).rejects.toThrow("it is read-only: is it a standby?");
+    await readOnly(false);
+    await store.probe();
+    await store.setting("probe");
+    await store.close();
+  });
+
+  it("is left at once by a session that hears of it in a statement, for a new connection", async () => {
+    const { url } = await ownDatabase();
+    const session = new ClientSession(readLocation(url), { name: "perdure" });
+    await session.connect();
+    await session.query("CREATE TABLE changed (value int)", []);
+    await session.query("SET default_transaction_read_only = on", []);
+    await expect(session.query("INSERT INTO changed VALUES (1)", [])).rejects.toThrow("it is read-only");
+    await session.connect();
+    await session.query("INSERT INTO changed VALUES (1)", []);
+    await session.close();
+  });
+});
+
+describe("a server that says nothing more", () => {
+  it("is given up once a statement has had no answer for longer than one may take, and connected to anew", async () => {
+    const relay = await startRelay(newDatabase());
+    const session = new ClientSession(readLocation(relay.url), { name: "perdure", silence: 700 });
+    await session.connect();
+    const { rows } = await session.query("SELECT pg_sleep(0.2), 1 AS one", []);
+    expect(rows).toMatchObject([{ one: 1 }]);
+    // Nothing under way, nothing to wait for.
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    expect(session.losses).toBe(0);
+    relay.freeze(true);
+    await expect(session.query("SELECT 1", [])).rejects.toThrow("The connection to the database was lost.");
+    relay.freeze(false);
+    await session.connect();
+    expect((await session.query("SELECT 2 AS two", [])).rows).toEqual([{ two: 2 }]);
+    await session.close();
+    await relay.stop();
   });
 });
 

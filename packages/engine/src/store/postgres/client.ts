@@ -16,6 +16,15 @@ export const LOCK_TIMEOUT_MS = 10_000;
 /** Milliseconds for which a statement runs at most: a list with a filter that no index serves ends with an error. */
 export const STATEMENT_TIMEOUT_MS = 30_000;
 
+/**
+ * Milliseconds without any answer after which a connection with statements under way is given up: the server limits each statement to
+ * {@link STATEMENT_TIMEOUT_MS}, so a network or a machine between them is gone. The operating system would wait a quarter of an hour.
+ */
+const SILENCE_MS = STATEMENT_TIMEOUT_MS + 5000;
+
+/** The parts of {@link SILENCE_MS}. A process that was stopped itself finds that one part is over, and reads the answers. */
+const SILENT_TICKS = 7;
+
 /** Limits of every session. With a pooler in transaction mode, each transaction sets them. */
 export const SESSION_LIMITS = {
   idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
@@ -31,6 +40,9 @@ const RECONNECT_S = 0.05;
 
 /** Statements that a session keeps prepared at most: a list has one for each combination of its filters. */
 const MAX_PREPARED = 1000;
+
+/** The error (SQLSTATE) of a change on a server, or in a database, that is read-only. */
+const READ_ONLY = "25006";
 
 const BYTEA = 17;
 const INT8 = 20;
@@ -90,6 +102,8 @@ export interface ClientSettings {
   readonly writes?: boolean;
   /** The name that the database's administrator sees. */
   readonly name: string;
+  /** Milliseconds in place of {@link SILENCE_MS}; `Infinity` for statements that may take any time. */
+  readonly silence?: number;
   /** Called with each notification on a channel that the session listens on. */
   readonly onNotify?: (payload: string) => void;
 }
@@ -136,6 +150,9 @@ export class ClientSession implements PostgresSession {
   /** Ends each statement that has no result yet. */
   readonly #pending = new Set<(error: ConnectionLost) => void>();
   #planned = performance.now();
+  #watch: ReturnType<typeof setInterval> | undefined;
+  /** Parts of the longest silence that have passed without an answer. */
+  #silent = 0;
   #losses = 0;
   #connected = false;
 
@@ -150,7 +167,12 @@ export class ClientSession implements PostgresSession {
 
   async connect(): Promise<void> {
     if (this.#connected) return;
-    await this.query("SELECT 1", []);
+    const { rows } = await this.query("SELECT current_setting('transaction_read_only') AS read_only", []);
+    if ((rows[0] as { readonly read_only: string }).read_only === "on") {
+      // The address may name another server by the next attempt.
+      this.#drop();
+      throw failureOf(Object.assign(new Error("the server takes no changes"), { code: READ_ONLY }));
+    }
     this.#connected = true;
   }
 
@@ -163,11 +185,14 @@ export class ClientSession implements PostgresSession {
       const result = await this.#orLost(this.#open().unsafe(text, values as SqlValue[], { prepare }));
       return { rows: result, changes: result.count };
     } catch (cause) {
+      // The server was a primary before.
+      if (Object(cause).code === READ_ONLY) this.#drop();
       throw cause instanceof ConnectionLost ? cause : failureOf(cause);
     }
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#watch);
     await this.#client?.end({ timeout: 1 });
   }
 
@@ -202,12 +227,34 @@ export class ClientSession implements PostgresSession {
     });
   }
 
+  /** Gives up the connection. */
+  #drop(): void {
+    if (this.#client) this.#lose(this.#client);
+  }
+
   /** Waits for the result of a statement, or for the loss of its connection. */
   #orLost<Result>(result: PromiseLike<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
       this.#pending.add(reject);
-      result.then(resolve, reject).then(() => this.#pending.delete(reject));
+      this.#listen();
+      result.then(resolve, reject).then(() => {
+        this.#pending.delete(reject);
+        this.#silent = 0;
+      });
     });
+  }
+
+  /** Notices when a server that has statements under way says nothing more. */
+  #listen(): void {
+    const { silence = SILENCE_MS } = this.#settings;
+    if (this.#watch || silence === Number.POSITIVE_INFINITY) return;
+    this.#silent = 0;
+    this.#watch = setInterval(() => {
+      if (this.#pending.size === 0) {
+        clearInterval(this.#watch);
+        this.#watch = undefined;
+      } else if (++this.#silent >= SILENT_TICKS) this.#drop();
+    }, silence / SILENT_TICKS).unref();
   }
 }
 

@@ -222,7 +222,7 @@ export class PostgresDriver implements Driver {
     if (this.#closed) return Promise.reject(new StoreUnavailable("The store is closed."));
     return new Promise<T>((resolve, reject) => {
       const deadline = performance.now() + (this.#sessions.patience ?? PATIENCE_MS);
-      enqueue({ resolve, reject, now: this.#now(), deadline, refusals: 0 });
+      enqueue({ resolve, reject, now: this.#now(), deadline, refusals: 0, losses: 0 });
       this.#schedule();
     });
   }
@@ -450,8 +450,9 @@ export class PostgresDriver implements Driver {
   /** Does the operation again, where that may help, and otherwise passes the error to its caller. */
   #refuse(queue: Operation[], operation: Operation, error: unknown): void {
     const reason = retryReason(error);
-    const over =
-      reason === "connection" ? performance.now() > operation.deadline : ++operation.refusals > MAX_REFUSALS;
+    // The time of a process that was stopped itself is over at once: each operation is done again once.
+    const isLate = operation.losses > 0 && performance.now() > operation.deadline;
+    const over = reason === "connection" ? isLate : ++operation.refusals > MAX_REFUSALS;
     if (reason === undefined || over) {
       operation.reject(error);
       return;
@@ -461,6 +462,7 @@ export class PostgresDriver implements Driver {
       queue.unshift(operation);
       return;
     }
+    operation.losses++;
     this.#pausing++;
     setTimeout(() => {
       this.#pausing--;

@@ -39,7 +39,10 @@ export interface EndRequest {
  * @returns for each request whether its run has ended
  */
 export async function endTogether(tx: Tx, requests: readonly EndRequest[]): Promise<boolean[]> {
-  const ends = requests.map(({ end: { entries: _, ...end } }, at) => ({ at, ...end }));
+  const ends = requests
+    .map(({ end: { entries: _, ...end } }, at) => ({ at, ...end }))
+    // In the order in which others lock several messages.
+    .toSorted((one, other) => one.seq - other.seq);
   const locks = ends.map(({ at, id }) => ({ at, id }));
   tx.send(
     sql`SELECT set_config('perdure.locked', coalesce(json_agg(at), '[]')::text, true)

@@ -14,6 +14,8 @@ export interface Pending {
   readonly deadline: number;
   /** How often the database has refused it. */
   refusals: number;
+  /** How often its connection was lost. */
+  losses: number;
 }
 
 export interface Work extends Pending {

@@ -19,7 +19,7 @@ export class ConnectionLost extends StoreUnavailable {
 }
 
 /** The codes of errors after which the connection is gone. */
-const LOSS = /^(?:08|57P0|25P03|E(?:CONN|PIPE|HOST|NET|TIMEDOUT|AI_AGAIN)|CONNECT)/;
+const LOSS = /^(?:08|57P0|25P03|25006|E(?:CONN|PIPE|HOST|NET|TIMEDOUT|AI_AGAIN)|CONNECT)/;
 
 /** The errors (SQLSTATE) after which the same operation, done again, may succeed. */
 const REASONS: Readonly<Record<string, RetryReason>> = {
