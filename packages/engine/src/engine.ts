@@ -124,7 +124,8 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   store.useClock(() => clock.now());
   store.limitLists(resolved.timeouts.query);
   const keys = createKeys({ store, clock, configured: options.signingKeys });
-  const watchers = watch(store, clock, { resolved, onEvent: options.onEvent });
+  const onStep = (runId: string): void => dispatcher.hear(runId);
+  const watchers = watch(store, clock, { resolved, onStep, onEvent: options.onEvent });
   const transport = options.transport ?? createTransport(resolved, policy);
   const settings = toDispatcherSettings(resolved, policy);
   const dispatcher = new Dispatcher({
@@ -205,11 +206,13 @@ interface Watchers extends Pick<Service, "emit" | "attempts" | "streams" | "sear
 
 interface WatchOptions {
   readonly resolved: ResolvedOptions;
+  /** Called with the id of a run that has recorded a step. */
+  readonly onStep: (runId: string) => void;
   readonly onEvent: Observer | undefined;
 }
 
 /** Creates the watchers, and connects them with the events of a store. */
-function watch(store: Store, clock: Clock, { resolved, onEvent }: WatchOptions): Watchers {
+function watch(store: Store, clock: Clock, { resolved, onStep, onEvent }: WatchOptions): Watchers {
   let isOpen = true;
   const tell = limitStoreFaults({ observer: toObserver(onEvent), clock, isOpen: () => isOpen });
   const changes = new RunChanges();
@@ -218,6 +221,7 @@ function watch(store: Store, clock: Clock, { resolved, onEvent }: WatchOptions):
   const search = new SearchIndexer({ store, isOn: resolved.search, emit: tell });
   const runEnds = new RunEnds({ store, clock, changes, most: resolved.limits.runWaits });
   const emit: Observer = (event) => {
+    if (event.type === "step.recorded") onStep(event.runId);
     changes.publish(event);
     streams.publish(event);
     attempts.count(event);

@@ -19,7 +19,7 @@ interface DestinationState {
 }
 
 /** Slots for an unknown destination. */
-const INITIAL_SHARE = 128;
+const INITIAL_SHARE = 256;
 /**
  * Maximum number of slots for a destination that answers: more could overload it. A run holds its slot from its first step to
  * its last one while it runs inline, and the more runs are under way, the more of their appends share a commit.
@@ -31,7 +31,7 @@ const MAX_REMEMBERED = 10_000;
 /**
  * Divides the slots among destinations. While half of all slots are free, each destination may use its full
  * share; in the next quarter, the usable share shrinks; the last quarter is reserved for destinations with
- * nothing in flight. Each answer increases a destination's share, and each attempt that hangs halves it. All
+ * nothing in flight. Each answer, or first step of a run in flight, increases a destination's share, and each attempt that hangs halves it. All
  * hanging destinations together get a quarter of the slots, in the end one each: so one more destination
  * always has room, however many are dead. A message waits in the store while its destination has no room for
  * it.
@@ -55,7 +55,21 @@ export class DestinationLimiter {
     this.#count(name, destination, 1);
   }
 
+  /**
+   * Counts as the answer to a delivery that is still in flight: its run has recorded a step, so the destination works on it. At the
+   * delivery's end it doesn't count again.
+   */
+  hear(name: string): void {
+    this.#note(name, "answered", 0);
+  }
+
   end(name: string, responsiveness: Responsiveness): void {
+    this.#note(name, responsiveness, -1);
+    this.#forget(name);
+  }
+
+  /** @param change of the number of deliveries in flight */
+  #note(name: string, responsiveness: Responsiveness, change: -1 | 0): void {
     const destination = this.#destinations.get(name);
     if (!destination) return;
     const before = destination.inFlight;
@@ -67,8 +81,7 @@ export class DestinationLimiter {
       destination.share = Math.max(1, Math.floor(Math.min(destination.share, before) / 2));
       destination.hangs = true;
     }
-    this.#count(name, destination, before - 1);
-    this.#forget(name);
+    this.#count(name, destination, before + change);
   }
 
   /** Whether any destination with waiting messages has room again. */

@@ -46,6 +46,8 @@ export class Dispatcher {
   readonly #options: DispatcherOptions;
   /** The in-flight deliveries by message id. */
   readonly #inFlight = new Map<string, InFlightDelivery>();
+  /** Those of runs' histories, by the ids of the runs. */
+  readonly #ofRuns = new Map<string, InFlightDelivery>();
   readonly #idlers = new Set<() => void>();
   #running = false;
   /** Whether the dispatcher has stopped waiting for deliveries in flight. */
@@ -53,6 +55,8 @@ export class Dispatcher {
   #claiming = false;
   /** Resolves when the messages of the last claim are in flight. */
   #claimed: Promise<void> = Promise.resolve();
+  /** Whether runs have been heard of since the last claim. */
+  #hearing = false;
   /** When the leases have ended of the last claim whose answer was lost. */
   #unknownUntil = Number.NEGATIVE_INFINITY;
   /** Whether more messages may be due than the last claim returned. */
@@ -228,19 +232,42 @@ export class Dispatcher {
       destination,
       abort,
       finished: false,
+      heard: false,
       responsiveness: "none",
     };
     if (this.#abandoning) abort.abort();
     this.#inFlight.set(lease.messageId, delivery);
+    if (kind === "step" && lease.runId !== undefined) this.#ofRuns.set(lease.runId, delivery);
     this.#limiter.begin(destination);
     this.#slots.take(slot);
     this.#heartbeat.start();
     void this.#deliver(claim, delivery).finally(() => {
-      this.#limiter.end(destination, delivery.responsiveness);
+      const { heard, responsiveness } = delivery;
+      this.#limiter.end(destination, heard && responsiveness === "answered" ? "none" : responsiveness);
       this.#slots.release(slot);
       if (this.#inFlight.get(lease.messageId) === delivery) this.#inFlight.delete(lease.messageId);
+      if (this.#ofRuns.get(lease.runId ?? "") === delivery) this.#ofRuns.delete(lease.runId ?? "");
       this.#goOn();
     });
+  }
+
+  /**
+   * A run has recorded a step. Its endpoint may keep a delivery for as long as the run lasts: what it answers meanwhile shows
+   * that there may be more of them.
+   */
+  hear(runId: string): void {
+    const delivery = this.#ofRuns.get(runId);
+    if (!delivery || delivery.heard) return;
+    delivery.heard = true;
+    this.#limiter.hear(delivery.destination);
+    // One claim for all that a commit tells of.
+    if (!this.#hearing) queueMicrotask(() => this.#heard());
+    this.#hearing = true;
+  }
+
+  #heard(): void {
+    this.#hearing = false;
+    this.#goOn();
   }
 
   /** Claims again after a slot became free: a waiting message's destination may have room now. */

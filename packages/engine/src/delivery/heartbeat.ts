@@ -17,6 +17,8 @@ export interface InFlightDelivery {
   readonly abort: AbortController;
   /** True once the attempt has ended: a later claim of the same message is another attempt. */
   finished: boolean;
+  /** Whether its run has recorded a step since it began. */
+  heard: boolean;
   /** The destination's behaviour in the attempt. */
   responsiveness: Responsiveness;
 }

@@ -1,7 +1,8 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
 import { crash, useMachine } from "../crashing.ts";
-import { type Endpoint, ok, until, type World, world } from "../harness.ts";
+import { APP, type Endpoint, ok, until, type World, world } from "../harness.ts";
+import { done, inline } from "../inline/invocation.ts";
 
 const DEAD = "https://dead.test/";
 const WELL = "https://well.test/";
@@ -122,14 +123,45 @@ describe("a destination that doesn't answer", () => {
     const w = world(() => new Promise<Response>((resolve) => held.push(() => resolve(ok()))));
     await publish(w, WELL, 1000);
     await publish(w, WELL, 500);
-    for (const places of [128, 256, 512, 512]) {
+    for (const places of [256, 512, 512]) {
       await until(() => held.length === places);
       await settle();
       expect(held).toHaveLength(places);
       for (const answer of held.splice(0)) answer();
     }
-    await until(() => held.length === 92);
+    await until(() => held.length === 220);
     for (const answer of held) answer();
+    await w.drain();
+  });
+
+  it("gets another place for the first step of each run in progress, and none for the next or for the run's end", async () => {
+    const held: (() => void)[] = [];
+    const hold = () => new Promise<void>((resolve) => held.push(resolve));
+    const w = world(
+      inline(async (invocation) => {
+        await hold();
+        for (const step of [1, 2]) await invocation.append([done(step)]);
+        await hold();
+        return invocation.returned(1);
+      }),
+    );
+    const ids = Array.from({ length: 700 }, (_, at) => `run_${at}`);
+    await Promise.all(ids.map((id) => w.engine.trigger({ url: APP, workflowRunId: id })));
+    const goOn = async (count: number): Promise<void> => {
+      for (const resolve of held.splice(0, count)) resolve();
+      await settle();
+    };
+    await until(() => held.length === 256);
+    await goOn(100);
+    await until(() => w.calls.length === 356);
+    // The hundred that wait before their ends.
+    await until(() => held.length === 356);
+    for (const resolve of held.splice(256, 100)) resolve();
+    // Others have their places, which are as many as before.
+    await until(() => w.calls.length === 456);
+    await settle();
+    expect(w.calls).toHaveLength(456);
+    while (w.calls.length < 700 || held.length > 0) await goOn(700);
     await w.drain();
   });
 
@@ -177,12 +209,12 @@ describe("a destination that doesn't answer", () => {
 
   it("is called after a restart for what had waited", async () => {
     const before = machine().boot(dead);
-    await publish(before, DEAD, 200);
-    await until(() => to(before, DEAD).length === 128);
+    await publish(before, DEAD, 400);
+    await until(() => to(before, DEAD).length === 256);
     await crash(before);
     const after = machine().boot(() => ok());
     await after.drain();
-    expect(to(after, DEAD)).toHaveLength(200);
+    expect(to(after, DEAD)).toHaveLength(400);
     await crash(after);
   });
 });

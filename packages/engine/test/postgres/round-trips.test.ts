@@ -113,5 +113,5 @@ it("appends of several requests that wait at the same time share statements", as
     [...claims, again].map(() => ({ news: [{ own: 0 }] })),
   );
   // One for those of twenty runs, and some for the repeated one, which needs a transaction.
-  expect(statements - before).toBeLessThanOrEqual(9);
+  expect(statements - before).toBeLessThanOrEqual(8);
 });
