@@ -134,6 +134,6 @@ it("refuses an endpoint that is no URL", async () => {
   engine.stderr?.on("data", (part) => (said += part));
   expect((await once(engine, "exit"))[0]).toBe(1);
   expect(said).toContain(
-    'The OTLP endpoint must be a URL that begins with http:// or https://; got "collector:4318".',
+    'The OTLP endpoint must be a URL that begins with http:// or https://; got "collector:4318" from --otlp-endpoint.',
   );
 });

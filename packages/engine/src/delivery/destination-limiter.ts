@@ -29,12 +29,11 @@ const MAX_SHARE = 512;
 const MAX_REMEMBERED = 10_000;
 
 /**
- * Divides the slots among destinations. While half of all slots are free, each destination may use its full
- * share; in the next quarter, the usable share shrinks; the last quarter is reserved for destinations with
- * nothing in flight. Each answer, or first step of a run in flight, increases a destination's share, and each attempt that hangs halves it. All
- * hanging destinations together get a quarter of the slots, in the end one each: so one more destination
- * always has room, however many are dead. A message waits in the store while its destination has no room for
- * it.
+ * Divides the slots among destinations. While half of all slots are free, each destination may use its full share; in the next
+ * quarter, the usable share shrinks; the last quarter is reserved for destinations with nothing in flight. Each answer increases
+ * a destination's share, and so does the first step of a run in flight; each attempt that hangs halves it. All hanging
+ * destinations together get a quarter of the slots, in the end one each: so one more destination always has room, however many
+ * are dead. A message waits in the store while its destination has no room for it.
  */
 export class DestinationLimiter {
   readonly #total: FreeCapacity;

@@ -46,7 +46,7 @@ export class Dispatcher {
   readonly #options: DispatcherOptions;
   /** The in-flight deliveries by message id. */
   readonly #inFlight = new Map<string, InFlightDelivery>();
-  /** Those of runs' histories, by the ids of the runs. */
+  /** Deliveries of runs' histories, by the ids of the runs. */
   readonly #ofRuns = new Map<string, InFlightDelivery>();
   readonly #idlers = new Set<() => void>();
   #running = false;
