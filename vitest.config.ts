@@ -189,7 +189,8 @@ const projects = Object.entries(suites).map(([name, { include, exclude, mode, st
     hookTimeout: TIMEOUT,
     ...(store === "postgres" ? { setupFiles: ON_POSTGRES } : {}),
     env: { TEST_MODE: mode ?? "inline", TEST_STORE: store ?? "sqlite", ...(onDisk ? {} : inMemory) },
-    // The files of a worker share modules. A file that changes one, or a global, changes it back.
+    // The files of a worker share modules. A file that changes one, or a global, changes it back; @hono/node-server does so unless
+    // it is told not to.
     isolate: false,
     expect: { poll: { timeout: POLL_TIMEOUT } },
     ...how,
@@ -202,7 +203,7 @@ export default defineConfig({
     silent: "passed-only",
     slowTestThreshold: 10_000,
     // Vitest's default keeps one core for itself. It has little to do, and many tests wait for processes, leases and browsers.
-    maxWorkers: availableParallelism() + 1,
+    maxWorkers: availableParallelism() + 2,
     sequence: { sequencer: ProjectByProject },
     projects,
   },

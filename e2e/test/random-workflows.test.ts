@@ -126,7 +126,12 @@ describe("any workflow", () => {
       transport: fetchTransport(1_000_000, (request) => handler(request)),
     });
     engine.start();
-    api = listen({ fetch: (request) => engine.fetch(request), hostname: "127.0.0.1", port: 0 }) as Server;
+    api = listen({
+      fetch: (request) => engine.fetch(request),
+      hostname: "127.0.0.1",
+      port: 0,
+      overrideGlobalObjects: false,
+    }) as Server;
     if (!api.listening) await new Promise((resolve) => api.once("listening", resolve));
     url = `http://127.0.0.1:${(api.address() as AddressInfo).port}`;
   });

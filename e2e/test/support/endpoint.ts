@@ -17,7 +17,7 @@ export class Endpoint {
       this.visits.push({ path: pathname, headers: request.headers });
       return this.#handlers.get(pathname)?.(request) ?? new Response("nothing here", { status: 404 });
     };
-    this.#server = listen({ fetch, hostname: "127.0.0.1", port: 0 }) as Server;
+    this.#server = listen({ fetch, hostname: "127.0.0.1", port: 0, overrideGlobalObjects: false }) as Server;
   }
 
   static async start(): Promise<Endpoint> {

@@ -30,7 +30,7 @@ export class Lab {
   private constructor(folder: ReturnType<typeof temporaryFolder>) {
     this.#folder = folder;
     const fetch = (request: Request) => this.network(request, async (sent) => this.#engine.fetch(sent));
-    this.#api = listen({ fetch, hostname: "127.0.0.1", port: 0 }) as Server;
+    this.#api = listen({ fetch, hostname: "127.0.0.1", port: 0, overrideGlobalObjects: false }) as Server;
   }
 
   static async start(): Promise<Lab> {

@@ -29,7 +29,9 @@ async function boot(): Promise<World> {
     clock,
     transport: fetchTransport(1_000_000, (request) => handler(request)),
   });
-  const api = createServer(getRequestListener((request) => engine.fetch(request))).listen(0, "127.0.0.1");
+  const api = createServer(
+    getRequestListener((request) => engine.fetch(request), { overrideGlobalObjects: false }),
+  ).listen(0, "127.0.0.1");
   await once(api, "listening");
   onTestFinished(async () => {
     await engine.stop();

@@ -21,7 +21,7 @@ afterEach(async () => {
 
 /** Serves on a free port. @returns the URL */
 async function serveAt(fetch: (request: Request) => Response | Promise<Response>): Promise<string> {
-  const server = listen({ fetch, hostname: "127.0.0.1", port: 0 }) as Server;
+  const server = listen({ fetch, hostname: "127.0.0.1", port: 0, overrideGlobalObjects: false }) as Server;
   servers.push(server);
   if (!server.listening) await once(server, "listening");
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
