@@ -1,5 +1,4 @@
 import { decodeCapabilities } from "@perdure/core/protocol";
-import { excerptOf } from "../rules/event.ts";
 import type { RunState } from "../rules/run.ts";
 import type { Settlement } from "../rules/settlement.ts";
 import type { Lease } from "../store/claims.ts";
@@ -8,6 +7,7 @@ import { toStepRow } from "../store/tables/entries.ts";
 import type { PlainEnd } from "../store/tables/plain-ends.ts";
 import { strings, type Tx } from "../store/tx.ts";
 import { isPlainEntry } from "./append-at-once.ts";
+import { recordCompletion } from "./finish-run.ts";
 import { recordResult, toBare } from "./insert-inline.ts";
 
 type Returned = Extract<Settlement, { kind: "invocation" }>;
@@ -67,6 +67,5 @@ function note(
   for (const entry of invocation.entries) if (entry.kind === "result") recordResult(tx, runId, entry.record);
   tx.count({ of: "delivery", state: "DELIVERED", count: 1 });
   tx.count({ of: "run", state, count: 1 });
-  const result = excerptOf(invocation.result);
-  tx.record({ type: "run.completed", runId, ms: tx.now - createdAt, result });
+  recordCompletion(tx, { id: runId, createdAt }, invocation.result);
 }

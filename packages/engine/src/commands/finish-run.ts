@@ -79,10 +79,17 @@ async function setState(tx: Tx, { key, id, createdAt }: Run, { state, response }
   );
   await endLease(tx, key, state);
   tx.count({ of: "run", state, count: 1 });
-  const ms = tx.now - createdAt;
-  if (state === "RUN_CANCELED") tx.record({ type: "run.canceled", runId: id, ms });
-  if (state === "RUN_SUCCESS")
-    tx.record({ type: "run.completed", runId: id, ms, result: excerptOf(response) });
+  if (state === "RUN_CANCELED") tx.record({ type: "run.canceled", runId: id, ms: tx.now - createdAt });
+  if (state === "RUN_SUCCESS") recordCompletion(tx, { id, createdAt }, response);
+}
+
+/** Tells the engine's observers of a workflow's result. */
+export function recordCompletion(
+  tx: Pick<Tx, "now" | "record">,
+  { id, createdAt }: Pick<Run, "id" | "createdAt">,
+  response: string | undefined,
+): void {
+  tx.record({ type: "run.completed", runId: id, ms: tx.now - createdAt, result: excerptOf(response) });
 }
 
 /** Whether a run has rows of these kinds, 0 or 1. Most runs end with none. */
