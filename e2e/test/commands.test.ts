@@ -214,7 +214,8 @@ describe("perdure runs and show", () => {
     expect(code).toBe(0);
     expect(out).toContain(runId);
     expect(out).toContain('{"id":11}');
-    expect(out).toMatch(/reserve +Run +success/);
+    expect(out).toMatch(/reserve +Run +succeeded/);
+    expect(out).toMatch(/charge +Run +failed/);
     expect(out).toMatch(/charge .*card 11 declined/);
     expect(out).toMatch(/failed in step "charge": \w+: card 11 declined/);
     expect(out).toMatch(/rollback reserve: done/);

@@ -50,6 +50,22 @@ export function formatTable<Row>(
   ].join("\n");
 }
 
+/** Characters of one value on a terminal: a payload may fill thousands of lines. */
+const MAX_SHOWN = 2000;
+
+/**
+ * Makes a value {@link printable}. On a terminal, a long one ends with a mark.
+ *
+ * @example
+ * ```ts
+ * printableValue("x".repeat(3000), true); // "xxx… (cut: 3000 characters; --json prints all)"
+ * ```
+ */
+export function printableValue(value: string, isTerminal: boolean = process.stdout.isTTY === true): string {
+  if (!isTerminal || value.length <= MAX_SHOWN) return printable(value);
+  return `${printable(value.slice(0, MAX_SHOWN))}… (cut: ${value.length} characters; --json prints all)`;
+}
+
 function shrink(widths: number[], columns: readonly Column<never>[], width: number): void {
   const total = (): number => widths.reduce((sum, one) => sum + one, (widths.length - 1) * GAP.length);
   while (total() > width) {

@@ -2,7 +2,7 @@ import { readFailure } from "@perdure/core/protocol";
 import colors from "picocolors";
 import { printable } from "../terminal.ts";
 import type { RemoteEngine } from "./engine.ts";
-import { formatDuration, formatTable, formatTime, printJson } from "./output.ts";
+import { formatDuration, formatTable, formatTime, printableValue, printJson } from "./output.ts";
 import { findRun } from "./run-id.ts";
 import { colorState, wordOf } from "./states.ts";
 
@@ -116,7 +116,7 @@ function stepTable(steps: readonly Step[]): string {
   return formatTable(steps, [
     { title: "STEP", cell: ({ stepName = "(delivery)" }) => stepName, shrinkTo: 12 },
     { title: "KIND", cell: ({ stepType = "" }) => stepType },
-    { title: "STATE", cell: ({ state }) => stepStateOf(state), color: colorStep },
+    { title: "STATE", cell: ({ state }) => STEP_WORDS[state] ?? state, color: colorStep },
     {
       title: "TOOK",
       cell: ({ durationMs }) => (durationMs === undefined ? "" : formatDuration(durationMs)),
@@ -152,14 +152,16 @@ function endOf(run: Overview): string[] {
 function failureOf({ error, rollbacks = [], failureFunction, dlqId }: Overview): string[] {
   const where = error?.step ? ` in step "${printable(error.step.name)}"` : "";
   return [
-    ...(error ? [`${colors.red("failed")}${where}: ${printable(`${error.name}: ${error.message}`)}`] : []),
+    ...(error
+      ? [`${colors.red("failed")}${where}: ${printableValue(`${error.name}: ${error.message}`)}`]
+      : []),
     ...rollbacks.map(
       ({ stepName, state, error: thrown }) =>
         `${colors.dim("rollback")} ${printable(stepName)}: ${printable(thrown ? `${state}: ${thrown.message}` : state)}`,
     ),
     ...(failureFunction
       ? [
-          `${colors.dim("failure function")} ${CALLBACK_STATES[failureFunction.state] ?? printable(failureFunction.state)}: ${printable(answerOf(failureFunction))}`,
+          `${colors.dim("failure function")} ${CALLBACK_STATES[failureFunction.state] ?? printable(failureFunction.state)}: ${printableValue(answerOf(failureFunction))}`,
         ]
       : []),
     ...(dlqId
@@ -188,14 +190,17 @@ const CALLBACK_STATES: Readonly<Record<string, string>> = {
 
 function linesOf(pairs: readonly (readonly [name: string, value: string | undefined])[]): string[] {
   return pairs.flatMap(([name, value]) =>
-    value ? `${colors.dim(name.padEnd(12))} ${printable(value)}` : [],
+    value ? `${colors.dim(name.padEnd(12))} ${printableValue(value)}` : [],
   );
 }
 
-/** `STEP_SUCCESS` is `success`, as in the run's log. */
-function stepStateOf(state: string): string {
-  return state.replace(/^STEP_/, "").toLowerCase();
-}
+const STEP_WORDS: Readonly<Record<string, string>> = {
+  STEP_PROGRESS: "in progress",
+  STEP_SUCCESS: "succeeded",
+  STEP_RETRY: "retrying",
+  STEP_FAILED: "failed",
+  STEP_CANCELED: "cancelled",
+};
 
 function colorStep(text: string, { state }: Step): string {
   if (/FAIL/.test(state)) return colors.red(text);
