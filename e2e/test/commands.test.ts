@@ -389,7 +389,7 @@ describe("perdure queues, flows and schedules", () => {
     await client.schedules.create({ url: order, cron: "0 9 * * 1", scheduleId: "weekly" });
     expect(await perdure(["queues", "pause", "mails"])).toMatchObject({ code: 0, out: "mails is paused.\n" });
     expect((await perdure(["queues"])).out).toMatch(/mails +3 +0 +paused/);
-    expect(await perdure(["queues", "resume", "mails"])).toMatchObject({ code: 0, out: "mails goes on.\n" });
+    expect(await perdure(["queues", "resume", "mails"])).toMatchObject({ code: 0, out: "mails is resumed.\n" });
     expect(await perdure(["schedules", "pause", "weekly"])).toMatchObject({ code: 0 });
     expect(await json("schedules")).toMatchObject([{ scheduleId: "weekly", isPaused: true }]);
     expect(await perdure(["flows"])).toMatchObject({ code: 0, out: "No flow control keys.\n" });
