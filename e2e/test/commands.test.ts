@@ -40,6 +40,8 @@ beforeAll(async () => {
       qstashClient: { baseUrl: url, token },
       keys: { current, next },
       failureFunction: () => "told the customer",
+      rollbackOnCancel: true,
+      cancelFunction: () => "told the shop",
     },
   );
   app = createServer(workflow).listen(0, "127.0.0.1");
@@ -222,6 +224,17 @@ describe("perdure runs and show", () => {
     expect(out).toMatch(/failure function ran: .*told the customer/);
     expect(out).toMatch(/perdure dlq resume \S+/);
     expect(await json("show", runId)).toMatchObject({ workflowRunId: runId, workflowState: "RUN_FAILED" });
+  });
+
+  it("shows what followed the cancellation of a run", async () => {
+    await client.trigger({ url: order, body: { id: 15, nap: true }, workflowRunId: "nap-15" });
+    await expect.poll(async () => (await perdure(["show", "nap-15"])).out).toMatch(/waits: step "nap" sleeps/);
+    await client.cancel("wfr_nap-15");
+    await client.runs.wait("wfr_nap-15", { failureFunction: "wait" });
+    const { out } = await perdure(["show", "nap-15"]);
+    expect(out).toMatch(/reserve +Run +succeeded/);
+    expect(out).toMatch(/nap +SleepFor +cancelled/);
+    expect(out).toMatch(/\nrollback reserve: done\ncancel function ran: \{"result":"told the shop"\}\n/);
   });
 
   it("shows what a run waits for", async () => {

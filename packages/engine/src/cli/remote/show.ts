@@ -18,7 +18,8 @@ interface RunError {
   readonly step?: { readonly name: string };
 }
 
-interface FailureFunction {
+/** The call of a failure or cancel function. */
+interface Report {
   readonly state: string;
   readonly responseBody?: string;
   readonly responseStatus?: number;
@@ -36,7 +37,8 @@ interface Overview {
   readonly payload?: string;
   readonly error?: RunError;
   readonly dlqId?: string;
-  readonly failureFunction?: FailureFunction;
+  readonly failureFunction?: Report;
+  readonly cancelFunction?: Report;
   readonly rollbacks?: readonly {
     readonly stepName: string;
     readonly state: string;
@@ -143,13 +145,13 @@ function endOf(run: Overview): string[] {
       ({ workflowRunId, workflowState, stepName }) =>
         `${colors.dim("child")} ${printable(stepName)}: ${printable(workflowRunId)} ${colorState(wordOf(workflowState), workflowState)}`,
     ),
-    ...(run.workflowState === "RUN_FAILED" ? failureOf(run) : []),
+    ...storyOf(run),
   ];
   return lines.length > 0 ? ["", ...lines] : [];
 }
 
-/** The story of a failure: the error, the rollbacks, the failure function, and the commands that go on from there. */
-function failureOf({ error, rollbacks = [], failureFunction, dlqId }: Overview): string[] {
+/** What followed the end of a run: its error, the rollbacks, the failure or cancel function, and the commands that continue it. */
+function storyOf({ error, rollbacks = [], failureFunction, cancelFunction, dlqId }: Overview): string[] {
   const where = error?.step ? ` in step "${printable(error.step.name)}"` : "";
   return [
     ...(error
@@ -159,11 +161,8 @@ function failureOf({ error, rollbacks = [], failureFunction, dlqId }: Overview):
       ({ stepName, state, error: thrown }) =>
         `${colors.dim("rollback")} ${printable(stepName)}: ${printable(thrown ? `${state}: ${thrown.message}` : state)}`,
     ),
-    ...(failureFunction
-      ? [
-          `${colors.dim("failure function")} ${CALLBACK_STATES[failureFunction.state] ?? printable(failureFunction.state)}: ${printableValue(answerOf(failureFunction))}`,
-        ]
-      : []),
+    ...reportLines("failure function", failureFunction),
+    ...reportLines("cancel function", cancelFunction),
     ...(dlqId
       ? [
           "",
@@ -174,8 +173,14 @@ function failureOf({ error, rollbacks = [], failureFunction, dlqId }: Overview):
   ];
 }
 
-/** The result of a failure function, or the error that it threw. */
-function answerOf({ state, responseBody = "", responseStatus = 0 }: FailureFunction): string {
+function reportLines(name: string, report: Report | undefined): string[] {
+  if (!report) return [];
+  const state = CALLBACK_STATES[report.state] ?? printable(report.state);
+  return [`${colors.dim(name)} ${state}: ${printableValue(answerOf(report))}`];
+}
+
+/** The result of a failure or cancel function, or the error that it threw. */
+function answerOf({ state, responseBody = "", responseStatus = 0 }: Report): string {
   if (state !== "CALLBACK_FAIL") return responseBody;
   const { name, message } = readFailure(responseBody, responseStatus);
   return `${name}: ${message}`;
