@@ -228,7 +228,9 @@ describe("perdure runs and show", () => {
 
   it("shows what followed the cancellation of a run", async () => {
     await client.trigger({ url: order, body: { id: 15, nap: true }, workflowRunId: "nap-15" });
-    await expect.poll(async () => (await perdure(["show", "nap-15"])).out).toMatch(/waits: step "nap" sleeps/);
+    await expect
+      .poll(async () => (await perdure(["show", "nap-15"])).out)
+      .toMatch(/waits: step "nap" sleeps/);
     await client.cancel("wfr_nap-15");
     await client.runs.wait("wfr_nap-15", { failureFunction: "wait" });
     const { out } = await perdure(["show", "nap-15"]);
@@ -402,7 +404,10 @@ describe("perdure queues, flows and schedules", () => {
     await client.schedules.create({ url: order, cron: "0 9 * * 1", scheduleId: "weekly" });
     expect(await perdure(["queues", "pause", "mails"])).toMatchObject({ code: 0, out: "mails is paused.\n" });
     expect((await perdure(["queues"])).out).toMatch(/mails +3 +0 +paused/);
-    expect(await perdure(["queues", "resume", "mails"])).toMatchObject({ code: 0, out: "mails is resumed.\n" });
+    expect(await perdure(["queues", "resume", "mails"])).toMatchObject({
+      code: 0,
+      out: "mails is resumed.\n",
+    });
     expect(await perdure(["schedules", "pause", "weekly"])).toMatchObject({ code: 0 });
     expect(await json("schedules")).toMatchObject([{ scheduleId: "weekly", isPaused: true }]);
     expect(await perdure(["flows"])).toMatchObject({ code: 0, out: "No flow control keys.\n" });
