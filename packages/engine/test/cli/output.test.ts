@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { printableValue } from "../../src/cli/remote/output.ts";
+import { formatTime, formatWait, printableValue } from "../../src/cli/remote/output.ts";
 
 describe("a value that a command prints", () => {
   it("is cut on a terminal from 2000 characters on, with a mark", () => {
@@ -13,4 +13,11 @@ describe("a value that a command prints", () => {
     expect(printableValue(`a\n\u001b[31m${"x".repeat(3000)}`, false)).toBe(`a ${"x".repeat(3000)}`);
     expect(printableValue("a\n\u001b[31mb", true)).toBe("a b");
   });
+});
+
+it("what a run waits for has its times in the local time zone", () => {
+  const at = Date.UTC(2026, 10, 30, 2, 54, 56, 373);
+  expect(formatWait(`step "nap" sleeps until ${new Date(at).toISOString()}`)).toBe(
+    `step "nap" sleeps until ${formatTime(at)}`,
+  );
 });

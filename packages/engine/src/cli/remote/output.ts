@@ -114,3 +114,10 @@ export function formatTime(time: number): string {
   const date = new Date(time - new Date(time).getTimezoneOffset() * 60_000);
   return date.toISOString().slice(0, 19).replace("T", " ");
 }
+
+/** Says what a run waits for, with the engine's times in the local time zone, like all times of the commands. */
+export function formatWait(text: string): string {
+  return printable(text).replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, (time) =>
+    formatTime(Date.parse(time)),
+  );
+}

@@ -140,7 +140,7 @@ function lastError(errors: Step["errors"] = []): string | undefined {
 
 function endOf(run: Overview): string[] {
   const lines = [
-    ...run.waitsFor.map(({ text }) => `${colors.cyan("waits:")} ${printable(text)}`),
+    ...run.waitsFor.map(({ text }) => `${colors.cyan("waits:")} ${formatWait(text)}`),
     ...(run.children ?? []).map(
       ({ workflowRunId, workflowState, stepName }) =>
         `${colors.dim("child")} ${printable(stepName)}: ${printable(workflowRunId)} ${colorState(wordOf(workflowState), workflowState)}`,

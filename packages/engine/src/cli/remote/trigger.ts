@@ -4,7 +4,7 @@ import { printable } from "../terminal.ts";
 import { CommandError, EXIT } from "./command-error.ts";
 import type { RemoteEngine } from "./engine.ts";
 import { readInput, toCount, toHeader } from "./input.ts";
-import { printJson } from "./output.ts";
+import { formatWait, printJson } from "./output.ts";
 import { eventsOf, lineOf } from "./tail.ts";
 
 /** The flags of `perdure trigger`. */
@@ -48,7 +48,7 @@ async function tellDelays(engine: RemoteEngine, workflowRunId: string, signal: A
   // The run may wait before the stream has begun.
   const isOver = async (): Promise<boolean> => {
     for (const { kind, text } of await waitsOf(engine, workflowRunId))
-      if (kind !== "delivering" && kind !== "delivery") console.error(`waits: ${printable(text)}`);
+      if (kind !== "delivering" && kind !== "delivery") console.error(`waits: ${formatWait(text)}`);
     return false;
   };
   for await (const event of eventsOf(engine, { query: { workflowRunId }, isOver, signal })) {
