@@ -2,7 +2,7 @@ import { readFailure } from "@perdure/core/protocol";
 import colors from "picocolors";
 import { printable } from "../terminal.ts";
 import type { RemoteEngine } from "./engine.ts";
-import { formatDuration, formatTable, formatTime, printableValue, printJson } from "./output.ts";
+import { formatDuration, formatTable, formatTime, formatWait, printableValue, printJson } from "./output.ts";
 import { findRun } from "./run-id.ts";
 import { colorState, wordOf } from "./states.ts";
 
