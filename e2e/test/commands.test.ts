@@ -145,6 +145,17 @@ describe("perdure trigger", () => {
     expect(waiting.lines.at(-1)).toBe('"charged 4"');
   });
 
+  it("says with --wait why the first attempt failed", async () => {
+    const refusing = createServer((_, response) => void response.writeHead(401).end("who are you?"));
+    await once(refusing.listen(0, "127.0.0.1"), "listening");
+    const { port } = refusing.address() as AddressInfo;
+    const args = ["trigger", `http://127.0.0.1:${port}/order`, "--wait", "1s"];
+    const { code, err } = await perdure(args);
+    refusing.close();
+    expect(code).toBe(1);
+    expect(err).toMatch(/attempt 2 .*(?:; the last one failed: |401 )who are you\?/);
+  });
+
   it("reads a body from a file, and ends with 1 when the run fails", async () => {
     writeFileSync(join(folder.path, "order.json"), '{"id":3}');
     const failed = await perdure(["trigger", order, "--body", "@order.json", "--wait"]);

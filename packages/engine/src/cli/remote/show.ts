@@ -5,6 +5,7 @@ import type { RemoteEngine } from "./engine.ts";
 import { formatDuration, formatTable, formatTime, formatWait, printableValue, printJson } from "./output.ts";
 import { findRun } from "./run-id.ts";
 import { colorState, wordOf } from "./states.ts";
+import { lastError, type Step, type StepsPage } from "./steps.ts";
 
 /** The flags of `perdure show`. */
 export interface ShowFlags {
@@ -52,27 +53,6 @@ interface Overview {
   readonly waitsFor: readonly { readonly text: string }[];
   readonly resumedFrom?: string;
   readonly resumedAs?: { readonly workflowRunId: string };
-}
-
-interface Step {
-  /** Absent for a delivery that doesn't run a step on record. */
-  readonly stepName?: string;
-  readonly stepType?: string;
-  readonly state: string;
-  readonly createdAt?: number;
-  readonly durationMs?: number;
-  readonly retries?: number;
-  readonly errors?: readonly {
-    readonly error: string;
-    readonly body?: string;
-    readonly status: number;
-  }[];
-  readonly out?: unknown;
-}
-
-interface StepsPage {
-  readonly steps: readonly Step[];
-  readonly cursor?: string;
 }
 
 const PAGE_SIZE = 1000;
@@ -131,11 +111,6 @@ function stepTable(steps: readonly Step[]): string {
     },
     { title: "RESULT", cell: ({ out, errors }) => textOf(out ?? lastError(errors)), shrinkTo: 10 },
   ]);
-}
-
-function lastError(errors: Step["errors"] = []): string | undefined {
-  const last = errors.at(-1);
-  return last && readFailure(last.body || last.error, last.status).message;
 }
 
 function endOf(run: Overview): string[] {
