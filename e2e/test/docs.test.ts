@@ -16,6 +16,7 @@ import { EngineProcess, environment, steadyPort, temporaryFolder } from "@perdur
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { migrated } from "./docs/migrated.ts";
 import {
+  checksOf,
   type Example,
   examplesOf,
   filesOf,
@@ -23,6 +24,7 @@ import {
   type Page,
   type Runtime,
   readPages,
+  typedTablesOf,
 } from "./docs/pages.ts";
 
 // Each example is a process. More of them at once would end no sooner, and tests in them wait for a run for four seconds at most.
@@ -107,6 +109,7 @@ describe("the pages of the documentation", () => {
     for (const { file, code } of application) writeFileSync(join(folder, file), code);
     for (const { file } of examples) mkdirSync(join(folder, dirname(file)), { recursive: true });
     for (const { file, code } of examples) writeFileSync(join(folder, file), code);
+    writeFileSync(join(folder, "tables.ts"), checksOf(pages.flatMap(typedTablesOf)));
     engine = await EngineProcess.start(join(database.path, "docs.db"));
   });
   afterAll(async () => {
@@ -143,7 +146,11 @@ describe("the pages of the documentation", () => {
     }
   });
 
-  // That application among it.
+  it("have tables of options", () => {
+    expect(pages.flatMap(typedTablesOf).length).toBeGreaterThan(12);
+  });
+
+  // That application among it, and a check of each table of options.
   it.concurrent("hold TypeScript that is right", async () => {
     const config = {
       extends: "../tsconfig.json",

@@ -75,6 +75,37 @@ export function linksOf({
   }));
 }
 
+/** A table whose first column has the names of a type's properties. */
+interface TypedTable {
+  readonly place: string;
+  readonly type: string;
+  readonly names: readonly string[];
+}
+
+/** The tables below a comment `<!-- table of TYPE -->`, which no reader sees. */
+export function typedTablesOf({ name: page, text }: Page): TypedTable[] {
+  return [...text.matchAll(/^<!-- table of (.+) -->\n\n((?:\|.*\n)+)/gm)].map(([, type = "", table = ""]) => {
+    const rows = table.trim().split("\n").slice(2);
+    const names = rows.flatMap((row) =>
+      [...(row.split("|")[1] ?? "").matchAll(/`(\w+)/g)].map(([, name = ""]) => name),
+    );
+    return { place: page, type, names };
+  });
+}
+
+/** A module that has a type error for each table that names a property too many or too few. */
+export function checksOf(tables: readonly TypedTable[]): string {
+  const checks = tables.map(
+    ({ place, type, names }, at) =>
+      `// ${place}\nexport const table${at}: Check<${names.map((name) => JSON.stringify(name)).join(" | ")}, Names<${type}>> = true;\n`,
+  );
+  return `type Names<T> = T extends unknown ? keyof T : never;
+type Check<Listed, Real> = [Exclude<Listed, Real>, Exclude<Real, Listed>] extends [never, never]
+  ? true
+  : { readonly unknown: Exclude<Listed, Real>; readonly missing: Exclude<Real, Listed> };
+${checks.join("")}`;
+}
+
 function anchorsOf(text: string): string[] {
   return [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
     heading
