@@ -12,11 +12,12 @@ import {
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { INHERITED } from "@perdure/test-support/inherited";
-import { EngineProcess, environment, steadyPort, temporaryFolder } from "@perdure/test-support/process";
+import { CLI, EngineProcess, environment, steadyPort, temporaryFolder } from "@perdure/test-support/process";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { migrated } from "./docs/migrated.ts";
 import {
   checksOf,
+  commandsOf,
   type Example,
   examplesOf,
   filesOf,
@@ -144,6 +145,22 @@ describe("the pages of the documentation", () => {
       expect(code).toContain('from "@perdure/core"');
       expect(code).not.toContain('"@upstash');
     }
+  });
+
+  it("show commands that there are, with flags that they have", async () => {
+    const { out } = await run(process.execPath, [CLI, "completion", "bash"]);
+    const rows = [...out.matchAll(/^ {4}"([^"]*)"\) echo "([^"]*)"/gm)];
+    const words = new Map(rows.map(([, command = "", list = ""]) => [command, list.split(" ")]));
+    const shown = pages.flatMap((page) => commandsOf(page).map((args) => ({ page: page.name, args })));
+    const wrong = shown.filter(({ args }) => {
+      const [name = "", second = ""] = args;
+      const flags = words.get(`${name} ${second}`) ?? words.get(name);
+      return !flags || args.some((one) => one.startsWith("--") && !flags.includes(one));
+    });
+    // The names of connections.
+    const named = /^(?:control|background|listen|migrate)$/;
+    expect(wrong.filter(({ args }) => !named.test(args.join(" ")))).toEqual([]);
+    expect(shown.length).toBeGreaterThan(60);
   });
 
   it("have tables of options", () => {

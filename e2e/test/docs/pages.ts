@@ -75,6 +75,15 @@ export function linksOf({
   }));
 }
 
+/** The arguments of each `perdure` in a page's code: of lines in blocks, and of code within sentences. */
+export function commandsOf({ text }: Page): string[][] {
+  const lines = text.matchAll(/^(?:\S+=\S+ )*(?:npx )?perdure (.+)$/gm);
+  const inline = text.matchAll(/`(?:npx )?perdure ([^`\n]+)`/g);
+  return [...lines, ...inline].map(([, line = ""]) =>
+    line.replace(/ (?:#|--(?= )|[|>]).*$/, "").split(/\s+/),
+  );
+}
+
 /** A table whose first column has the names of a type's properties. */
 interface TypedTable {
   readonly place: string;
