@@ -137,7 +137,10 @@ const suites: Readonly<Record<string, Suite>> = {
     store: "postgres",
     globalSetup: [PROGRAMS, POSTGRES_SERVER],
   },
-  tools: { include: "tools/**/*.test.ts", exclude: "tools/packages/**" },
+  tools: {
+    include: ["tools/**/*.test.ts", "packages/test-support/test/*.test.ts"],
+    exclude: "tools/packages/**",
+  },
   site: { include: "site/test/*.test.ts" },
   otel: { include: "packages/otel/test/**/*.test.ts", globalSetup: PROGRAMS },
   "create-perdure": { include: "packages/create-perdure/test/create.test.ts" },

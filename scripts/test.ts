@@ -1,10 +1,11 @@
 // pnpm test [GROUP …]: turbo tasks and vitest projects, and as the last line their true sum: `N passed, N failed`.
-// Without a group it runs all but those of LONG; `all` runs everything.
+// Without a group it runs all but those of LONG, and a sample of the longest suites; `all` runs everything.
 import { spawnSync } from "node:child_process";
 import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { sampleOf, useSample } from "@perdure/test-support/sample";
 import { startVitest, type TestModule } from "vitest/node";
 import { PROJECTS } from "../vitest.config.ts";
 
@@ -43,7 +44,10 @@ for (const name of Object.keys(process.env)) {
   if (/^npm_(?:package|lifecycle)_|^npm_config_local_prefix$|^INIT_CWD$/.test(name)) delete process.env[name];
 }
 
-const groups = selectGroups(process.argv.slice(2));
+const names = process.argv.slice(2);
+const groups = selectGroups(names);
+const sample = sampleOf({ groups: names, env: process.env, now: Date.now() });
+useSample(sample);
 const tasks = TASKS.filter((name) => groups.has(name));
 const projects = PROJECTS.filter((name) => groups.has(name));
 const results = [
@@ -143,6 +147,8 @@ function report(results: readonly Result[]): number {
     const rest = `${failed ? `, ${failed} failed` : ""}${skipped ? `, ${skipped} skipped` : ""}`;
     console.log(`${failed ? "✗" : "✓"} ${group.padEnd(12)} ${count("passed", group)} passed${rest}`);
   }
+  if (sample !== undefined)
+    console.log(`\nThe longest suites have run sample ${sample}. All of their cases: npm test -- all`);
   console.log(`\n${count("passed")} passed, ${count("failed")} failed`);
   return count("failed") === 0 && count("passed") > 0 ? 0 : 1;
 }

@@ -19,17 +19,105 @@ export interface Order {
   readonly items: readonly { readonly sku: string; readonly price: number }[];
 }
 
-/** Fulfils an order: parallel steps, single ones, a sleep. A card that ends with 0000 is always declined. */
+/** Fulfils an order: parallel steps, single ones, a sleep. A card that ends with 0000 is always declined, and a name of {@link ODD_THROWS} throws that. */
 export async function fulfil(context: WorkflowContext<Order>): Promise<{ order: string; paid: number }> {
   const { id, card, items } = context.requestPayload;
   await tell(context, `order ${id} runs`);
   await Promise.all(items.map(({ sku }) => context.run(`reserve ${sku}`, () => `${sku} for ${id}`)));
   const paid = await context.run("charge", () => {
     if (card.endsWith("0000")) throw new Error(`card ${card} was declined`);
+    const odd = ODD_THROWS[card];
+    if (odd) throw odd.make();
     return items.reduce((sum, { price }) => sum + price, 0);
   });
   await context.sleepUntil("until the van has come", new Date(0));
   return { order: id, paid };
+}
+
+function fail(): never {
+  throw new RangeError("a trap of user code");
+}
+
+/** A step may throw any value: how to make each, and the message by which everybody hears of it. */
+export const ODD_THROWS: Readonly<Record<string, { readonly make: () => unknown; readonly says: RegExp }>> = {
+  "an object with a cycle": {
+    make: () => {
+      const order: Record<string, unknown> = { code: "declined" };
+      order.items = [{ order }];
+      return Object.assign(order, { self: order });
+    },
+    says: /^{"code":"declined","items":"…","self":"…"}$/,
+  },
+  "an object with a bigint": {
+    make: () => ({ row: { id: BigInt(17) } }),
+    says: /^{"row":{"id":"17"}}$/,
+  },
+  "an object whose toString throws": { make: () => ({ code: 7, toString: fail }), says: /^{"code":7}$/ },
+  "an object whose toJSON throws": {
+    make: () => ({ code: 7, toJSON: fail }),
+    says: /^a value that can't be read$/,
+  },
+  "an object whose getter throws": {
+    make: () => Object.defineProperty({ code: 7 }, "own", { get: fail, enumerable: true }),
+    says: /^a value that can't be read$/,
+  },
+  "an object without fields": { make: () => ({}), says: /^{}$/ },
+  "an object that says itself what it is": {
+    make: () => new Declined("expired"),
+    says: /^declined: expired$/,
+  },
+  "an object without a prototype": {
+    make: () => Object.assign(Object.create(null), { code: 7 }),
+    says: /^{"code":7}$/,
+  },
+  "an empty object without a prototype": {
+    make: () => Object.create(null),
+    says: /^a value that can't be read$/,
+  },
+  "a proxy": { make: () => new Proxy({ code: 7 }, {}), says: /^{"code":7}$/ },
+  "a proxy that refuses everything": {
+    make: () =>
+      new Proxy(
+        {},
+        { get: fail, getPrototypeOf: fail, has: fail, ownKeys: fail, getOwnPropertyDescriptor: fail },
+      ),
+    says: /^a value that can't be read$/,
+  },
+  "a proxy that is revoked": {
+    make: () => {
+      const { proxy, revoke } = Proxy.revocable({}, {});
+      revoke();
+      return proxy;
+    },
+    says: /^a value that can't be read$/,
+  },
+  "an error whose message is an object with a cycle": {
+    make: () => {
+      const error = new Error("said");
+      return Object.assign(error, { message: { code: 7, error: { error, self: { error } } } });
+    },
+    says: /^{"code":7,"error":/,
+  },
+  "an error whose message can't be read": {
+    make: () => Object.defineProperty(new Error("said"), "message", { get: fail }),
+    says: /^a value that can't be read$/,
+  },
+  "a symbol": { make: () => Symbol("declined"), says: /^Symbol\(declined\)$/ },
+  "a function": { make: () => () => "card declined", says: /card declined/ },
+  undefined: { make: () => undefined, says: /^undefined$/ },
+  null: { make: () => null, says: /^null$/ },
+};
+
+class Declined {
+  readonly #why: string;
+
+  constructor(why: string) {
+    this.#why = why;
+  }
+
+  toString(): string {
+    return `declined: ${this.#why}`;
+  }
 }
 
 /** Called when an order has failed for good. */

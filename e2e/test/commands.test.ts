@@ -40,6 +40,8 @@ beforeAll(async () => {
       qstashClient: { baseUrl: url, token },
       keys: { current, next },
       failureFunction: () => "told the customer",
+      rollbackOnCancel: true,
+      cancelFunction: () => "told the shop",
     },
   );
   app = createServer(workflow).listen(0, "127.0.0.1");
@@ -143,6 +145,17 @@ describe("perdure trigger", () => {
     expect(waiting.lines.at(-1)).toBe('"charged 4"');
   });
 
+  it("says with --wait why the first attempt failed", async () => {
+    const refusing = createServer((_, response) => void response.writeHead(401).end("who are you?"));
+    await once(refusing.listen(0, "127.0.0.1"), "listening");
+    const { port } = refusing.address() as AddressInfo;
+    const args = ["trigger", `http://127.0.0.1:${port}/order`, "--wait", "1s"];
+    const { code, err } = await perdure(args);
+    refusing.close();
+    expect(code).toBe(1);
+    expect(err).toMatch(/attempt 2 .*(?:; the last one failed: |401 )who are you\?/);
+  });
+
   it("reads a body from a file, and ends with 1 when the run fails", async () => {
     writeFileSync(join(folder.path, "order.json"), '{"id":3}');
     const failed = await perdure(["trigger", order, "--body", "@order.json", "--wait"]);
@@ -214,13 +227,27 @@ describe("perdure runs and show", () => {
     expect(code).toBe(0);
     expect(out).toContain(runId);
     expect(out).toContain('{"id":11}');
-    expect(out).toMatch(/reserve +Run +success/);
+    expect(out).toMatch(/reserve +Run +succeeded/);
+    expect(out).toMatch(/charge +Run +failed/);
     expect(out).toMatch(/charge .*card 11 declined/);
     expect(out).toMatch(/failed in step "charge": \w+: card 11 declined/);
     expect(out).toMatch(/rollback reserve: done/);
     expect(out).toMatch(/failure function ran: .*told the customer/);
     expect(out).toMatch(/perdure dlq resume \S+/);
     expect(await json("show", runId)).toMatchObject({ workflowRunId: runId, workflowState: "RUN_FAILED" });
+  });
+
+  it("shows what followed the cancellation of a run", async () => {
+    await client.trigger({ url: order, body: { id: 15, nap: true }, workflowRunId: "nap-15" });
+    await expect
+      .poll(async () => (await perdure(["show", "nap-15"])).out)
+      .toMatch(/waits: step "nap" sleeps/);
+    await client.cancel("wfr_nap-15");
+    await client.runs.wait("wfr_nap-15", { failureFunction: "wait" });
+    const { out } = await perdure(["show", "nap-15"]);
+    expect(out).toMatch(/reserve +Run +succeeded/);
+    expect(out).toMatch(/nap +SleepFor +cancelled/);
+    expect(out).toMatch(/\nrollback reserve: done\ncancel function ran: \{"result":"told the shop"\}\n/);
   });
 
   it("shows what a run waits for", async () => {
@@ -298,8 +325,12 @@ describe("perdure wake, cancel and dlq", () => {
       });
       const refused = await perdure(["dlq", "delete", "--all"]);
       expect(refused.code).toBe(2);
-      expect(refused.err).toMatch(/Delete the dead letters of \d+ runs\?/);
-      expect(await perdure(["dlq", "delete", "--all", "--yes"])).toMatchObject({ code: 0 });
+      expect(refused.err).toMatch(/Delete \d+ dead letters\?/);
+      const deleted = await perdure(["dlq", "delete", "--all", "--yes"]);
+      expect(deleted).toMatchObject({
+        code: 0,
+        err: expect.stringMatching(/^\d+ dead letters deleted\.\n$/),
+      });
       expect(await json("dlq", "list")).toEqual([]);
       const gone = await perdure(["dlq", "resume", own[0] ?? ""]);
       expect(gone).toMatchObject({ code: 4, out: "" });
@@ -388,7 +419,10 @@ describe("perdure queues, flows and schedules", () => {
     await client.schedules.create({ url: order, cron: "0 9 * * 1", scheduleId: "weekly" });
     expect(await perdure(["queues", "pause", "mails"])).toMatchObject({ code: 0, out: "mails is paused.\n" });
     expect((await perdure(["queues"])).out).toMatch(/mails +3 +0 +paused/);
-    expect(await perdure(["queues", "resume", "mails"])).toMatchObject({ code: 0, out: "mails goes on.\n" });
+    expect(await perdure(["queues", "resume", "mails"])).toMatchObject({
+      code: 0,
+      out: "mails is resumed.\n",
+    });
     expect(await perdure(["schedules", "pause", "weekly"])).toMatchObject({ code: 0 });
     expect(await json("schedules")).toMatchObject([{ scheduleId: "weekly", isPaused: true }]);
     expect(await perdure(["flows"])).toMatchObject({ code: 0, out: "No flow control keys.\n" });

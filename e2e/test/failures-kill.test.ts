@@ -10,6 +10,7 @@ import {
   steadyPort,
   temporaryFolder,
 } from "@perdure/test-support/process";
+import { sampled } from "@perdure/test-support/sample";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ask, ended } from "./support/views.ts";
 
@@ -74,6 +75,8 @@ const starts: Readonly<Record<string, () => Promise<unknown>>> = {
       }),
     ),
 };
+/** Each of them starts a process or two. */
+const STARTS = sampled(Object.keys(starts), 3);
 const opened = (start: string): Record<string, string> =>
   start === "a POST to the endpoint" ? { OPEN: "1" } : {};
 
@@ -107,7 +110,7 @@ async function heard(): Promise<Told> {
 }
 
 describe("an endpoint that is killed in the middle of a step", () => {
-  it.each(Object.keys(starts))("hears of it once it is back; started by %s", async (start) => {
+  it.each(STARTS)("hears of it once it is back; started by %s", async (start) => {
     await serve({ HANGS: "1", ...opened(start) });
     await starts[start]?.();
     await endpoint.line(/^charging$/);
@@ -120,7 +123,7 @@ describe("an endpoint that is killed in the middle of a step", () => {
 });
 
 describe("an engine that is killed between a failure and its report", () => {
-  it.each(Object.keys(starts))("makes it once it is back; started by %s", async (start) => {
+  it.each(STARTS)("makes it once it is back; started by %s", async (start) => {
     await serve({ DEAF: "1", ...opened(start) });
     await starts[start]?.();
     // The failure is stored by now, and nobody has heard of it yet.

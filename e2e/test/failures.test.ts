@@ -1,5 +1,6 @@
 import type { RunLog } from "@perdure/core";
 import { ON_POSTGRES } from "@perdure/test-support/mode";
+import { sampled } from "@perdure/test-support/sample";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import { starts } from "./failures/starts.ts";
 import { ways } from "./failures/ways.ts";
@@ -10,11 +11,12 @@ vi.setConfig({ maxConcurrency: ON_POSTGRES ? 8 : 32 });
 afterAll(() => vi.resetConfig());
 
 // A start and a failure depend on each other by the rules, which both stores share: on PostgreSQL, each way has one start.
-const rows = Object.keys(ways).flatMap((way, at) =>
+const product = Object.keys(ways).flatMap((way, at) =>
   Object.keys(starts)
     .filter((_, index, { length }) => !ON_POSTGRES || index === at % length)
     .map((start) => ({ way, start })),
 );
+const rows = sampled(product, 5, ["way", "start"]);
 
 async function stateOf({ client }: World): Promise<{ run: RunLog | undefined; letters: object[] }> {
   const { runs } = await client.logs({ filter: { workflowUrl: WORKFLOW } });
@@ -64,35 +66,38 @@ describe("the failure function runs, once, and knows everything", () => {
 });
 
 describe("the failure function is told until it has heard", () => {
-  it.concurrent.each(Object.keys(ways))("of %s: the same bytes and id, until a resume", async (way) => {
-    const make = ways[way] as (typeof ways)[string];
-    let deaf = true;
-    const onFailure = () => {
-      deaf = !deaf;
-      if (!deaf) throw new Error("come again");
-    };
-    const world = await World.start(make, { onFailure });
-    await starts["client.trigger"]?.start(world);
-    await world.drain();
-    expect(world.bodies).toHaveLength(2);
-    expect(world.bodies[1]).toBe(world.bodies[0]);
-    const [first, second] = world.told;
-    expect(second?.failureId).toBe(first?.failureId);
-    expect(second?.failStack).toBe(first?.failStack);
+  it.concurrent.each(sampled(Object.keys(ways), 2))(
+    "of %s: the same bytes and id, until a resume",
+    async (way) => {
+      const make = ways[way] as (typeof ways)[string];
+      let deaf = true;
+      const onFailure = () => {
+        deaf = !deaf;
+        if (!deaf) throw new Error("come again");
+      };
+      const world = await World.start(make, { onFailure });
+      await starts["client.trigger"]?.start(world);
+      await world.drain();
+      expect(world.bodies).toHaveLength(2);
+      expect(world.bodies[1]).toBe(world.bodies[0]);
+      const [first, second] = world.told;
+      expect(second?.failureId).toBe(first?.failureId);
+      expect(second?.failStack).toBe(first?.failStack);
 
-    const { workflowRuns } = await world.client.dlq.resume(first?.dlqId ?? "");
-    await world.drain();
-    expect(world.told).toHaveLength(4);
-    const [, , third, fourth] = world.told;
-    expect(third).toMatchObject({
-      ...make().told,
-      context: { workflowRunId: workflowRuns[0]?.workflowRunId },
-    });
-    expect(third?.failureId).not.toBe(first?.failureId);
-    expect(fourth?.failureId).toBe(third?.failureId);
-    expect(world.bodies[3]).toBe(world.bodies[2]);
-    await world.stop();
-  });
+      const { workflowRuns } = await world.client.dlq.resume(first?.dlqId ?? "");
+      await world.drain();
+      expect(world.told).toHaveLength(4);
+      const [, , third, fourth] = world.told;
+      expect(third).toMatchObject({
+        ...make().told,
+        context: { workflowRunId: workflowRuns[0]?.workflowRunId },
+      });
+      expect(third?.failureId).not.toBe(first?.failureId);
+      expect(fourth?.failureId).toBe(third?.failureId);
+      expect(world.bodies[3]).toBe(world.bodies[2]);
+      await world.stop();
+    },
+  );
 });
 
 describe("a run's own time", () => {

@@ -6,6 +6,7 @@ import { DEV_CREDENTIALS } from "@perdure/core/protocol";
 import { createEngine, type Engine, fetchTransport, ManualClock, type Store } from "@perdure/engine";
 import { MODE } from "@perdure/test-support/mode";
 import { environment } from "@perdure/test-support/process";
+import { sampledCount } from "@perdure/test-support/sample";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openStore } from "./support/stores.ts";
@@ -185,7 +186,7 @@ describe("any workflow", () => {
           expect(attempts).toBeLessThanOrEqual(plan.retries + 1);
       }),
       {
-        numRuns: Number(process.env.RUNS ?? 150),
+        numRuns: Number(process.env.RUNS ?? sampledCount(150, 3)),
         ...(process.env.SEED ? { seed: Number(process.env.SEED) } : {}),
       },
     );

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pack, ROOT, run } from "@perdure/test-support/pack";
+import { sampled } from "@perdure/test-support/sample";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 const TOOLS = join(ROOT, "tools", "node_modules");
@@ -86,7 +87,7 @@ describe("a test with the packed test kit", () => {
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it.each(RUNNERS)("runs under $name, and fails there when a mock is unused", (runner) => {
+  it.each(sampled(RUNNERS, 3))("runs under $name, and fails there when a mock is unused", (runner) => {
     const { name, file, head, test = "test", command } = runner;
     const project = join(folder, name.replace(/\W+/g, "-"));
     mkdirSync(project);

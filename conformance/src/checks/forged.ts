@@ -1,5 +1,6 @@
 import { history, RUN, runHeaders, sign } from "@perdure/test-support/delivery";
 import { forgeriesOf, genuine, KINDS, type Sent, STRANGER, signedBy } from "@perdure/test-support/forgeries";
+import { sampled } from "@perdure/test-support/sample";
 import { expect, it } from "vitest";
 import { type Answer, ask, deliver, type Scene } from "../scene.ts";
 import { ORDER } from "./walk.ts";
@@ -15,7 +16,9 @@ export function forged(scene: () => Scene): void {
     const delivery = order(kind);
     expect((await send(await signedBy(delivery))).status).toBe(200);
     const before = seen(scene());
-    for (const [name, forgery] of await forgeriesOf(delivery)) expectRefused(name, await send(forgery));
+    // Core refuses them, whose own suite has all of them always.
+    for (const [name, forgery] of sampled(await forgeriesOf(delivery), 6))
+      expectRefused(name, await send(forgery));
     expect(seen(scene())).toEqual(before);
   });
 

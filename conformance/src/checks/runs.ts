@@ -1,6 +1,7 @@
 import { Client } from "@perdure/core";
 import { expect, it } from "vitest";
 import type { Scene } from "../scene.ts";
+import { ODD_THROWS } from "../workflows.ts";
 import { ORDER } from "./walk.ts";
 
 /** Whole runs, by a real engine. */
@@ -32,6 +33,25 @@ export function runs(scene: () => Scene): void {
     expect(scene().stand.told.filter((what) => what === "order 17 is undone")).toHaveLength(1);
     const { messages } = await client.dlq.list({ filter: { workflowRunId: run.workflowRunId } });
     expect(messages).toMatchObject([{ dlqId: run.dlqId, responseStatus: 500 }]);
+  });
+
+  it("tells the failure function, the dead letter and the log of whatever a step throws", async () => {
+    const { url, stand } = scene();
+    stand.useEngine();
+    const client = new Client({ baseUrl: stand.url, token: stand.token });
+    const cards = Object.keys(ODD_THROWS);
+    const started = await client.trigger(
+      cards.map((card) => ({ url: `${url}/order`, body: { ...ORDER, card }, retries: 0 })),
+    );
+    for (const [at, card] of cards.entries()) {
+      const { workflowRunId = "" } = started[at] ?? {};
+      const run = await client.runs.wait(workflowRunId, { failureFunction: "wait" });
+      const { messages } = await client.dlq.list({ filter: { workflowRunId } });
+      const told = JSON.parse(run.failureFunction?.responseBody ?? "{}").result?.reason;
+      const buried = JSON.parse(messages[0]?.responseBody ?? "{}").message;
+      expect([card, told]).toEqual([card, expect.stringMatching(ODD_THROWS[card]?.says ?? "")]);
+      expect([card, buried, run.workflowRunError?.message]).toEqual([card, told, told]);
+    }
   });
 
   it("runs twenty steps in one delivery", async () => {

@@ -63,6 +63,13 @@ describe("on the console, what others supply", () => {
     expect(consoleText()).not.toMatch(ANY);
   });
 
+  it("is readable where an error leads back to itself, as those of HTTP clients do", async () => {
+    const error = Object.assign(new Error("bad gateway"), { code: "E502", request: {} });
+    Object.assign(error.request, { error, id: 17n });
+    await deliver(open(recorder(), fail(error)), []);
+    expect(consoleText()).toMatch(/Error: bad gateway\n.*\{"code":"E502","request":"…"\}/s);
+  });
+
   it("is safe in verbose lines, and in a middleware's errors", async () => {
     const middlewares = [
       new WorkflowMiddleware({

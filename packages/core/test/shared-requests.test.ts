@@ -137,4 +137,21 @@ describe("appends", () => {
       expect(answers[7]).toMatchObject({ error: "refused" });
     },
   );
+
+  it.each([
+    ["goes on when the engine answers 5xx twice", 503, 2, 3, "stored"],
+    ["gives up at the third 5xx", 500, 3, 3, "answers 500 to POST /v2/workflows/append"],
+    ["isn't sent again at another status", 429, 1, 1, "answers 429 to POST /v2/workflows/append"],
+  ] as const)("%s", async (_name, status, failing, requests, outcome) => {
+    recorder().answer = () =>
+      recorder().requests.length > failing
+        ? { body: { appends: [stored] } }
+        : { status, body: { error: "no" } };
+    const said = await appendAtOnce(1).then(
+      () => "stored",
+      (error: Error) => error.message,
+    );
+    expect(said).toContain(outcome);
+    expect(recorder().requests).toHaveLength(requests);
+  });
 });

@@ -228,6 +228,9 @@ describe("errors", () => {
     expect(messageOf(undefined)).toBe("undefined");
     expect(messageOf(10n)).toBe("10");
     expect(messageOf(Symbol("d"))).toBe("Symbol(d)");
-    expect(messageOf(circular)).toBe("[object Object]");
+    expect(messageOf(circular)).toBe('{"self":"…"}');
+    expect(messageOf({ row: { id: 17n }, of: circular })).toBe('{"row":{"id":"17"},"of":"…"}');
+    expect(messageOf([{ id: 17n }, circular])).toBe('[{"id":"17"},"…"]');
+    expect(messageOf({})).toBe("{}");
   });
 });

@@ -252,6 +252,26 @@ describe.skipIf(isSkipped)("a run", () => {
     await page.getByText("Cancelled", { exact: true }).waitFor();
   });
 
+  it("that was cancelled says what was rolled back, and what its cancel function did", async () => {
+    const nap = async (context: WorkflowContext<unknown>): Promise<void> => {
+      await context.run("reserve", () => 7, { rollback: () => {} });
+      await context.sleep("nap", "1d");
+    };
+    const options = { rollbackOnCancel: true, cancelFunction: () => "the shelf is free" };
+    const shop = await world(served("/order", nap, options));
+    const id = await trigger(shop, ORDER_URL, GOOD_ORDER);
+    await shop.settle();
+    const { page } = await open(`${shop.url}/runs/${id}`);
+    await page.getByRole("button", { name: "Cancel…" }).click();
+    await page.getByRole("button", { name: "Cancel the run" }).click();
+    await shop.settle();
+    const story = page.getByRole("list", { name: "After the cancellation" });
+    await story.getByText("the shelf is free").waitFor();
+    expect(await story.locator(".rollback-name").allTextContents()).toEqual(["reserve"]);
+    expect(await story.locator("h3").allTextContents()).toEqual(["Rolled back 1 step", "Cancel function"]);
+    expect(await findBarriers(page)).toEqual([]);
+  });
+
   it("shows the steps of the runs that it has invoked", async () => {
     const child = createWorkflow(async (context: WorkflowContext<unknown>) =>
       context.run("inner work", () => 42),

@@ -1,5 +1,6 @@
 import type { Attributes, Context, Link, Span } from "@opentelemetry/api";
 import { type MiddlewareScope, WorkflowMiddleware } from "@perdure/core";
+import { toErrorBody } from "@perdure/core/protocol";
 import { type Api, loadApi } from "./api.ts";
 import { createInstruments, type Instruments } from "./instruments.ts";
 import { runSpanContext } from "./run-span-context.ts";
@@ -132,14 +133,11 @@ async function inSpan(
     await context.with(trace.setSpan(parent, span), next);
   } catch (error) {
     try {
-      span.recordException(error instanceof Error ? error : String(error));
-      span.setStatus({
-        code: SpanStatusCode.ERROR,
-        message: error instanceof Error ? error.message : String(error),
-      });
+      const { message } = toErrorBody(error, false);
+      span.setStatus({ code: SpanStatusCode.ERROR, message });
+      span.recordException(error instanceof Error ? error : message);
     } catch {
       // User code may throw values that can't be read. The run's own error must not get lost.
-      span.setStatus({ code: SpanStatusCode.ERROR });
     }
     throw error;
   } finally {

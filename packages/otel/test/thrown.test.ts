@@ -25,21 +25,35 @@ function refuse(): never {
 const revoked = Proxy.revocable({}, {});
 revoked.revoke();
 
-const VALUES: readonly (readonly [name: string, thrown: unknown])[] = [
-  ["a revoked proxy", revoked.proxy],
-  ["a proxy that refuses everything", new Proxy(new Error("x"), { get: refuse, getPrototypeOf: refuse })],
-  ["an error whose message can't be read", Object.defineProperty(new Error(), "message", { get: refuse })],
-  ["an error whose name can't be read", Object.defineProperty(new Error("x"), "name", { get: refuse })],
-  ["an error whose stack can't be read", Object.defineProperty(new Error("x"), "stack", { get: refuse })],
-  ["an object without a prototype", Object.create(null)],
-  ["an object that can't become a string", { toString: refuse }],
-  ["a symbol", Symbol("x")],
-  ["undefined", undefined],
+const UNREADABLE = "a value that can't be read";
+
+const VALUES: readonly (readonly [name: string, thrown: unknown, message: string])[] = [
+  ["a revoked proxy", revoked.proxy, UNREADABLE],
+  [
+    "a proxy that refuses everything",
+    new Proxy(new Error("x"), { get: refuse, getPrototypeOf: refuse }),
+    UNREADABLE,
+  ],
+  [
+    "an error whose message can't be read",
+    Object.defineProperty(new Error(), "message", { get: refuse }),
+    UNREADABLE,
+  ],
+  ["an error whose name can't be read", Object.defineProperty(new Error("x"), "name", { get: refuse }), "x"],
+  [
+    "an error whose stack can't be read",
+    Object.defineProperty(new Error("x"), "stack", { get: refuse }),
+    "x",
+  ],
+  ["an object without a prototype", Object.create(null), UNREADABLE],
+  ["an object that can't become a string", { code: 7, toString: refuse }, '{"code":7}'],
+  ["a symbol", Symbol("x"), "Symbol(x)"],
+  ["undefined", undefined, "undefined"],
 ];
 
 it.each(VALUES)(
-  "%s that a step throws stays the run's failure, and its span says ERROR",
-  async (_, thrown) => {
+  "%s that a step throws stays the run's failure, and its span says ERROR and why",
+  async (_, thrown, message) => {
     exporter.reset();
     let outcome: { readonly thrown: unknown } | undefined;
     await openTelemetry()
@@ -52,6 +66,6 @@ it.each(VALUES)(
     const [span, ...others] = exporter.getFinishedSpans();
     expect(others).toHaveLength(0);
     expect(span?.name).toBe("step charge");
-    expect(span?.status.code).toBe(SpanStatusCode.ERROR);
+    expect(span?.status).toEqual({ code: SpanStatusCode.ERROR, message });
   },
 );

@@ -1,4 +1,5 @@
 import type { Env, Handler, Invokable, SharedOptions } from "@perdure/core";
+import { toErrorBody } from "@perdure/core/protocol";
 
 /** A part of an application that answers requests with a `Request` and a `Response`. */
 type Fetch = (request: Request, env?: Env) => Response | Promise<Response>;
@@ -82,7 +83,7 @@ function checkedFetch(path: string, fetch: Fetch): Fetch {
     try {
       answer = await fetch(request, env);
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const { message } = toErrorBody(error, false);
       throw new TypeError(`The function at ${path} has thrown: ${message}. ${hint}`, { cause: error });
     }
     if (typeof Object(answer).status === "number") return answer as Response;

@@ -13,8 +13,10 @@ export interface Details {
   readonly empty?: boolean;
   /** The part of a run that the request sends, for the error when the engine refuses it: then the run fails without retries. */
   readonly subject?: string | undefined;
-  /** Aborts the request. With a signal, a request without an answer isn't repeated. */
+  /** Aborts the request. With a signal, a request without an answer isn't sent again. */
   readonly signal?: AbortSignal;
+  /** Milliseconds before each repetition of a request that the engine answers with a 5xx. Default: none. */
+  readonly serverErrorDelays?: readonly number[];
 }
 
 /**
@@ -38,22 +40,33 @@ export function createApi(connected: () => Http): CallApi {
     for (const [name, value] of Object.entries(query))
       if (isList(value) && value.length === 0) throw mustBe(name, "a non-empty list", value);
     const http = connected();
-    try {
-      return await http.request<Answer>({
-        path: ["v2", ...path],
-        method,
-        parseResponseAsJson: !empty,
-        // The official client's type has mutable lists, and its code doesn't change them.
-        query: query as HttpRequest["query"],
-        headers: { ...headers },
-        body,
-        signal,
-      });
-    } catch (cause) {
-      const call = `${method} /v2/${path.join("/")}`;
-      const part = subject && `${subject} (${encodeUtf8(body ?? "").length} bytes)`;
-      throw engineError(http, call, cause, part);
-    }
+    const request: HttpRequest = {
+      path: ["v2", ...path],
+      method,
+      parseResponseAsJson: !empty,
+      // The official client's type has mutable lists, and its code doesn't change them.
+      query: query as HttpRequest["query"],
+      headers: { ...headers },
+      body,
+      signal,
+    };
+    for (let count = 0; ; count++)
+      try {
+        return await http.request<Answer>(request);
+      } catch (cause) {
+        const status = statusOf(cause);
+        // A request that only reads is sent again, too, while the engine stops or can't reach its database.
+        const isUnanswered = status === undefined || (status === 503 && method === "GET");
+        const delay = isUnanswered
+          ? !signal && http.retryDelay?.(count)
+          : status >= 500 && details.serverErrorDelays?.[count];
+        if (typeof delay !== "number") {
+          const call = `${method} /v2/${path.join("/")}`;
+          const part = subject && `${subject} (${encodeUtf8(body ?? "").length} bytes)`;
+          throw engineError(http, call, cause, part);
+        }
+        await new Promise((resolve) => setTimeout(resolve, delay));
+      }
   };
 }
 

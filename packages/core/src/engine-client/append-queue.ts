@@ -6,7 +6,6 @@ import { WorkflowError } from "../util/errors.ts";
 import { ANSWER_TIMEOUT_SECONDS, withTimeout } from "../util/timeout.ts";
 import { type CallApi, isStatus, SEND_LESS } from "./api.ts";
 import { refusalReason } from "./error-reason.ts";
-import { statusOf } from "./http.ts";
 import { createSendQueue } from "./send-queue.ts";
 
 /** Appends records to the history of a run. @throws WorkflowError when the engine gives no answer that can be used */
@@ -14,8 +13,8 @@ export type Append = (append: InlineAppend) => Promise<InlineAnswer>;
 
 /** With two, the engine stores the appends of one request while the runs of the other go on. More requests are smaller ones. */
 const MAX_IN_FLIGHT = 2;
-/** Milliseconds before each retry of a request that the engine answers with a 5xx. */
-const RETRY_DELAYS_MS = [50, 250];
+/** A longer wait costs more than the deliveries that the runs fall back to. */
+const SERVER_ERROR_DELAYS_MS = [50, 250];
 
 /** Creates an {@link Append} for any number of runs, whose appends share requests. */
 export function createAppend(callApi: CallApi): Append {
@@ -38,22 +37,14 @@ export function createAppend(callApi: CallApi): Append {
 }
 
 async function request(callApi: CallApi, body: string): Promise<readonly unknown[]> {
-  const headers = { [HEADER.contentType]: "application/json" };
-  for (let retried = 0; ; retried++) {
-    try {
-      const asking = callApi<{ readonly appends: unknown }>("POST", ["workflows", "append"], {
-        headers,
-        body,
-      });
-      const answer = await withTimeout(ANSWER_TIMEOUT_SECONDS, "The append", asking);
-      if (isList(answer?.appends)) return answer.appends;
-      throw unusable(answer);
-    } catch (error) {
-      const delay = RETRY_DELAYS_MS[retried];
-      if (delay === undefined || (statusOf(Object(error).cause) ?? 0) < 500) throw error;
-      await new Promise((resolve) => setTimeout(resolve, delay));
-    }
-  }
+  const asking = callApi<{ readonly appends: unknown }>("POST", ["workflows", "append"], {
+    headers: { [HEADER.contentType]: "application/json" },
+    body,
+    serverErrorDelays: SERVER_ERROR_DELAYS_MS,
+  });
+  const answer = await withTimeout(ANSWER_TIMEOUT_SECONDS, "The append", asking);
+  if (isList(answer?.appends)) return answer.appends;
+  throw unusable(answer);
 }
 
 function isAnswer(value: unknown): value is InlineAnswer {

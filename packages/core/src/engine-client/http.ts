@@ -47,6 +47,11 @@ export interface Http {
   readonly baseUrl?: string | undefined;
   /** The environment variables of token and URL, for errors. */
   readonly variables?: readonly [token: string, url: string];
+  /**
+   * Returns the milliseconds before a request is sent again that has failed `count` times before; undefined when it isn't. A
+   * client of `@upstash/qstash` lacks it, because it sends requests without an answer again by itself.
+   */
+  retryDelay?(count: number): number | undefined;
   /** @throws Error with the answer's `status` when the engine refuses, without it when there is no answer */
   request<Answer>(request: HttpRequest): Promise<Answer>;
 }
@@ -74,13 +79,13 @@ export function connect(
       (isOption(name) ? name : forward(name)).toLowerCase(),
       value,
     ]),
+    retryDelay: (count) => (count < retries ? backoff(count) : undefined),
     async request<Answer>(request: HttpRequest) {
       const { method, body, parseResponseAsJson, signal = null } = request;
       const headers = { ...request.headers, Authorization: `Bearer ${token}` };
       // A redirect must not receive the credentials.
       const init: RequestInit = { method, body, headers, redirect: "manual", signal };
-      // A caller with a signal decides itself whether to ask again.
-      const answer = await send(urlOf(origin, request), init, signal ? 0 : retries, backoff);
+      const answer = await fetch(urlOf(origin, request), init);
       const { ok, status } = answer;
       const text = await answer.text();
       if (!ok) throw Object.assign(new Error(text || `status ${status}`), { status });
@@ -132,25 +137,6 @@ function toPublished(batch: string | null): Published[] {
 export function statusOf(error: unknown): number | undefined {
   const { status } = Object(error);
   return typeof status === "number" ? status : undefined;
-}
-
-// A request without an answer is sent again, and one that only reads while the engine stops or can't reach its database.
-async function send(
-  url: URL,
-  init: RequestInit,
-  retries: number,
-  backoff: (count: number) => number,
-): Promise<Response> {
-  for (let count = 0; ; count++) {
-    const mayFail = count < retries;
-    try {
-      const answer = await fetch(url, init);
-      if (!mayFail || answer.status !== 503 || init.method !== "GET") return answer;
-    } catch (error) {
-      if (!mayFail) throw error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, backoff(count)));
-  }
 }
 
 /** @throws Error with the `status` when the answer isn't JSON: the server isn't an engine */

@@ -17,11 +17,11 @@ export const NON_RETRYABLE_STATUS = 489;
 /** The decision on the retry of a step or a rollback. */
 export interface RetryDecision {
   /** The total number of retries; undefined for the engine's. */
-  readonly retries: number | undefined;
+  readonly retries?: number | undefined;
   /** True when no retry is left, whatever number the engine has. */
   readonly exhausted: boolean;
   /** Milliseconds until the next attempt. */
-  readonly delayMs: number | undefined;
+  readonly delayMs?: number | undefined;
 }
 
 /** An attempt that failed. */

@@ -383,10 +383,7 @@ class InlineRun {
   #complete(
     pending: PendingStep,
     outcome: Pick<StepRecord, "out" | "failure">,
-    { startedAt, parallel }: Pick<StepExecution, "startedAt" | "parallel"> = {
-      startedAt: now(),
-      parallel: false,
-    },
+    { startedAt = now(), parallel }: Partial<Pick<StepExecution, "startedAt" | "parallel">> = {},
   ): void {
     const { step, key } = pending;
     const record: StepRecord = {
@@ -465,7 +462,7 @@ class InlineRun {
       const failure = { attempts: attempt, error: toErrorBody(error, withStack) };
       this.#complete(step, { failure });
     } else {
-      const retry = { retries: undefined, exhausted: true, delayMs: undefined };
+      const retry = { exhausted: true };
       this.#close({ kind: "threw", error, step: this.#placeOf(step), retry, failed: step.key, attempt });
     }
   }

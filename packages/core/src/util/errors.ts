@@ -163,9 +163,18 @@ export function isError(thrown: unknown): thrown is Error {
 export function messageOf(thrown: unknown): string {
   const read = (): string => {
     const value: unknown = isError(thrown) ? thrown.message : thrown;
-    const text = typeof value === "object" ? JSON.stringify(value) : String(value);
-    // A `Response`, which some routers throw, has no fields of its own.
-    return text === "{}" ? tagOf(value) : (text ?? String(value));
+    const json = typeof value === "object" ? toJson(value) : "{}";
+    // A `Response`, which some routers throw, has no fields of its own; nor has a class whose fields are private.
+    return json === "{}" ? String(value).replace("[object Object]", json) : json;
   };
-  return safely(read) ?? tagOf(thrown);
+  return safely(read) ?? "a value that can't be read";
+}
+
+/** Returns an object as JSON, with a `bigint` as a string, and "…" for each part that leads back to itself. */
+function toJson(value: unknown): string {
+  const plain = (_key: string, part: unknown): unknown => (typeof part === "bigint" ? String(part) : part);
+
+  return JSON.stringify(value, (key, part) =>
+    key && typeof part === "object" && !safely(() => JSON.stringify(part, plain)) ? "…" : plain(key, part),
+  );
 }

@@ -22,7 +22,7 @@ export function FlowsPage() {
     <main id="main" tabIndex={-1}>
       <PageHead
         title="Flow control"
-        text="Messages with one key share its limits: so many at once, and so many in a period."
+        text="Messages with the same key share its limits: a number at once, and a number in a period."
       />
       <label class="search-field">
         <Icon name="search" />

@@ -15,7 +15,7 @@ export function QueuesPage() {
   });
   return (
     <main id="main" tabIndex={-1}>
-      <PageHead title="Queues" text="Messages of a queue are delivered in their order, so many at once.">
+      <PageHead title="Queues" text="A queue delivers its messages in order, a number of them at once.">
         <ActionButton icon="plus" look="primary" onClick={() => editQueue(undefined, queues.reload)}>
           Make a queue
         </ActionButton>
@@ -87,7 +87,7 @@ function QueueRow({ queue, reload }: RowProps) {
           onClick={() =>
             confirmAction({
               title: "Delete the queue?",
-              text: `What waits in it (${lag}) is cancelled.`,
+              text: `Its messages that wait (${lag}) are cancelled.`,
               verb: "Delete",
               action: {
                 target: `/v2/queues/${encodeURIComponent(name)}`,
@@ -109,7 +109,7 @@ function switchAction(name: string, paused: boolean, after: () => void): Action 
   return {
     target: `/v2/queues/${encodeURIComponent(name)}/${paused ? "pause" : "resume"}`,
     options: { method: "POST" },
-    done: () => ({ text: paused ? "The queue is paused" : "The queue goes on" }),
+    done: () => ({ text: paused ? "The queue is paused" : "The queue is resumed" }),
     after,
   };
 }

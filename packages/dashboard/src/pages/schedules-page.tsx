@@ -99,7 +99,7 @@ function ScheduleRow({ schedule, reload }: RowProps) {
           onClick={() =>
             confirmAction({
               title: "Delete the schedule?",
-              text: "What it has sent already goes on.",
+              text: "Messages and runs that it has started continue.",
               verb: "Delete",
               action: {
                 target: `/v2/schedules/${encodeURIComponent(id)}`,
@@ -121,7 +121,7 @@ function switchAction(id: string, paused: boolean, after: () => void): Action {
   return {
     target: `/v2/schedules/${encodeURIComponent(id)}/${paused ? "pause" : "resume"}`,
     options: { method: "POST" },
-    done: () => ({ text: paused ? "The schedule is paused" : "The schedule goes on" }),
+    done: () => ({ text: paused ? "The schedule is paused" : "The schedule is resumed" }),
     after,
   };
 }

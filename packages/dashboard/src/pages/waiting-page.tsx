@@ -132,7 +132,7 @@ function Pending() {
       <Loaded of={{ ...pages, loading: false }} rows={4}>
         {(messages) =>
           messages.length === 0 ? (
-            <p class="muted">No message is to be delivered.</p>
+            <p class="muted">No message waits for its delivery.</p>
           ) : (
             <div class="table-scroll">
               <table class="rows" onKeyDown={moveAmongRows}>

@@ -13,6 +13,7 @@ import { Link } from "../ui/link.tsx";
 import { ErrorBox, Loaded } from "../ui/states.tsx";
 import { RUN_LOOKS, Status } from "../ui/status.tsx";
 import { CopyButton, Line, Time, WorkflowName } from "../ui/text.tsx";
+import { CancelStory } from "./cancel-story.tsx";
 import { Remedies } from "./remedies.tsx";
 import { cancelRunAction } from "./run-actions.tsx";
 import { FailureStory } from "./story.tsx";
@@ -69,6 +70,7 @@ function Run({ run, reload }: RunProps) {
       <div class="run-columns">
         <div class="run-main">
           {hasFailed && <FailureStory run={run} steps={steps.steps} />}
+          {run.workflowState === "RUN_CANCELED" && <CancelStory run={run} />}
           {!hasFailed && <Waits run={run} reload={reload} />}
           <Result run={run} />
           <StepsSection run={run} steps={steps} />

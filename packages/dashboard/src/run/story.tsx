@@ -1,15 +1,15 @@
-import type { ComponentChildren } from "preact";
 import type { Attempt, ErrorInfo, FailureReport, Overview, Rollback, Step } from "../api/types.ts";
 import { parseJson } from "../format/json.ts";
 import { oneLine, plural } from "../format/text.ts";
 import { duration } from "../format/time.ts";
 import { HeadersView } from "../ui/headers-view.tsx";
-import { Icon, type IconName } from "../ui/icon.tsx";
+import { Icon } from "../ui/icon.tsx";
 import { Payload } from "../ui/json-view.tsx";
 import { Link } from "../ui/link.tsx";
-import { REPORT_LOOKS, Status, type Tone } from "../ui/status.tsx";
+import { REPORT_LOOKS, Status } from "../ui/status.tsx";
 import { Line, Time } from "../ui/text.tsx";
 import { Attempts } from "./attempts.tsx";
+import { Chapter, failedRollbacks, ReportAnswer, Rollbacks } from "./chapters.tsx";
 import { ErrorDetails } from "./error-details.tsx";
 import { nameOf, toErrorInfo } from "./error-info.ts";
 
@@ -95,10 +95,6 @@ function rollbackSentence(rollbacks: readonly Rollback[] = []): string {
     : `${failedRollbacks(failed, rollbacks.length)}. `;
 }
 
-function failedRollbacks(failed: number, all: number): string {
-  return all === 1 ? "The rollback failed" : `${failed} of ${plural(all, "rollback")} failed`;
-}
-
 function reportSentence(report: FailureReport | undefined): string {
   switch (report?.state) {
     case "CALLBACK_SUCCESS":
@@ -112,31 +108,6 @@ function reportSentence(report: FailureReport | undefined): string {
     case undefined:
       return "";
   }
-}
-
-interface ChapterProps {
-  readonly tone: Tone;
-  readonly icon: IconName;
-  readonly title: ComponentChildren;
-  readonly aside?: ComponentChildren;
-  readonly children?: ComponentChildren;
-}
-
-function Chapter({ tone, icon, title, aside, children }: ChapterProps) {
-  return (
-    <li class={`chapter tone-${tone}`}>
-      <span class="chapter-icon">
-        <Icon name={icon} size={14} />
-      </span>
-      <div class="chapter-body">
-        <div class="chapter-head">
-          <h3>{title}</h3>
-          <span class="chapter-aside">{aside}</span>
-        </div>
-        {children}
-      </div>
-    </li>
-  );
 }
 
 /** The names of the last steps before the failure stand in the story; all stand in the waterfall. */
@@ -253,43 +224,6 @@ function AttemptStrip({ failures }: { readonly failures: NonNullable<Step["error
   );
 }
 
-function Rollbacks({ run: { rollbacks = [] } }: { readonly run: Overview }) {
-  if (rollbacks.length === 0) return null;
-  const failed = rollbacks.filter(({ state }) => state === "failed");
-  return (
-    <Chapter
-      tone={failed.length > 0 ? "bad" : "undo"}
-      icon="undo"
-      title={
-        failed.length > 0
-          ? failedRollbacks(failed.length, rollbacks.length)
-          : `Rolled back ${plural(rollbacks.length, "step")}`
-      }
-    >
-      <ol class="rollbacks">
-        {rollbacks.map((one) => (
-          <li key={`${one.stepId}-${one.stepName}`} class={`tone-${one.state === "done" ? "undo" : "bad"}`}>
-            <Icon name={one.state === "done" ? "undo" : "cross"} size={13} />
-            <span class="rollback-name">
-              <Line text={one.stepName} />
-            </span>
-            <span class="muted">
-              {one.state === "done" ? "undone" : "not undone"}
-              {one.attempts > 1 && `, ${one.attempts} attempts`}
-            </span>
-            {one.time !== undefined && (
-              <span class="muted rollback-time">
-                <Time at={one.time} clock />
-              </span>
-            )}
-            {one.error && <ErrorDetails error={one.error} />}
-          </li>
-        ))}
-      </ol>
-    </Chapter>
-  );
-}
-
 function FailureFunction({ report }: { readonly report: FailureReport | undefined }) {
   if (!report) {
     return (
@@ -299,7 +233,6 @@ function FailureFunction({ report }: { readonly report: FailureReport | undefine
     );
   }
   const look = REPORT_LOOKS[report.state];
-  const thrown = report.state === "CALLBACK_FAIL" ? toErrorInfo(parseJson(report.responseBody)) : undefined;
   return (
     <Chapter tone={look.tone} icon="flag" title="Failure function" aside={<Status look={look} />}>
       <div class="two-columns">
@@ -319,39 +252,11 @@ function FailureFunction({ report }: { readonly report: FailureReport | undefine
           </dl>
           <HeadersView headers={report.failHeaders} label="failHeaders" />
         </section>
-        <section>
-          <h4 class="eyebrow">{thrown ? "It threw" : "It returned"}</h4>
-          {thrown ? (
-            <ErrorDetails error={thrown} />
-          ) : report.responseStatus === undefined ? (
-            <p class="muted">
-              nothing yet
-              {report.nextDeliveryTime !== undefined && (
-                <>
-                  , next attempt <Time at={report.nextDeliveryTime} />
-                </>
-              )}
-            </p>
-          ) : (
-            <>
-              <p>
-                Status <span class="tag">{report.responseStatus}</span>
-              </p>
-              <Payload text={resultOf(report.responseBody)} label="Result" />
-            </>
-          )}
-        </section>
+        <ReportAnswer report={report} />
       </div>
       {report.errors && <Attempts failures={report.errors} from={report.errors[0]?.time ?? 0} />}
     </Chapter>
   );
-}
-
-/** Shows the result of the failure function. The endpoint's answer has it in a field. */
-function resultOf(body: string | undefined): string | undefined {
-  const answer = parseJson(body);
-  if (typeof answer !== "object" || answer === null || !("result" in answer)) return body;
-  return Object.keys(answer).length === 1 ? JSON.stringify(answer.result) : body;
 }
 
 function Letter({ run }: { readonly run: Overview }) {

@@ -272,6 +272,9 @@ function reportOf(kind: MessageKind): string | undefined {
   return kind === "cancel" ? "cancel function" : undefined;
 }
 
+/** The name of the history's first entry, which holds the payload. */
+const PAYLOAD_STEP = "init";
+
 /** Names the running step; if it isn't known, the step before it. */
 function what(info: AttemptInfo, failedStep?: string): string {
   const { step, url, kind, planned } = info;
@@ -281,7 +284,8 @@ function what(info: AttemptInfo, failedStep?: string): string {
   if (step === undefined) return url;
   if (kind === "call") return `call ${colors.cyan(step)}`;
   if (kind === "answer") return `answer to ${colors.cyan(step)}`;
-  return planned ? colors.cyan(step) : `after ${colors.cyan(step)}`;
+  if (planned) return colors.cyan(step);
+  return step === PAYLOAD_STEP ? "before its first step" : `after ${colors.cyan(step)}`;
 }
 
 function failedAt(event: Extract<EngineEvent, { type: "failed" }>): string {

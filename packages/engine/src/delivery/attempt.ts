@@ -55,7 +55,7 @@ export async function attempt(
     (error): Attempt | Abandoned => {
       const shortage = shortageOf(error);
       if (shortage !== undefined) return { kind: "abandoned", shortage };
-      return { kind: "unanswered", error: messageOf(error), final: error instanceof DestinationRefused };
+      return { kind: "unanswered", error: reasonOf(error), final: error instanceof DestinationRefused };
     },
   );
   try {
@@ -63,4 +63,15 @@ export async function attempt(
   } finally {
     cancel?.();
   }
+}
+
+/** The words in a message of OpenSSL, between a thread's id, codes, and a file of its sources. */
+const TLS_REASON = /SSL routines:[^:]*:([^:]+)/;
+
+function reasonOf(error: unknown): string {
+  const message = messageOf(error).trim();
+  const [, reason] = TLS_REASON.exec(message) ?? [];
+  if (reason === undefined) return message;
+  const hint = reason === "wrong version number" ? ": the server speaks no TLS, call it by http://" : "";
+  return `TLS failed (${reason})${hint}`;
 }

@@ -38,6 +38,36 @@ export function shortenAnswer(body: Uint8Array, maxBytes: number): Uint8Array {
   return isReadable && named.length <= maxBytes ? named : beginningOf(body, maxBytes);
 }
 
+/** How the answer of a failure or cancel function begins. */
+const RESULT = '{"result":';
+
+/**
+ * Makes the kept beginning of a function's answer readable JSON again, with no more bytes: its result becomes a string, the
+ * beginning of the result's JSON and a mark. Returns another body as it is.
+ *
+ * @example
+ * ```ts
+ * closeResult(toBytes('{"result":{"mails":["ann@exam')); // {"result":"{\"mails\":… [cut: the engine keeps 29 bytes]"}
+ * ```
+ */
+export function closeResult(beginning: Uint8Array): Uint8Array {
+  const size = beginning.length;
+  const text = toText(beginningOf(beginning, size));
+  const mark = `… [cut: the engine keeps ${size} bytes]`;
+  const room = size - toBytes(`${RESULT}"${mark}"}`).length;
+  if (!text.startsWith(RESULT) || room < 0) return beginning;
+  let kept = text.slice(RESULT.length);
+  for (let bytes = jsonBytes(kept); bytes > room; bytes = jsonBytes(kept))
+    kept = kept.slice(0, Math.floor((kept.length * room) / bytes));
+  // Half of a character may be left at the end.
+  return toBytes(`${RESULT}${JSON.stringify(kept.replace(/[\ud800-\udbff\ufffd]$/, "") + mark)}}`);
+}
+
+/** The bytes of a string in JSON, without its quotation marks. */
+function jsonBytes(text: string): number {
+  return toBytes(JSON.stringify(text)).length - 2;
+}
+
 /** The first bytes of a body, without a part of a character at their end. */
 function beginningOf(body: Uint8Array, maxBytes: number): Uint8Array {
   let end = maxBytes;

@@ -5,6 +5,7 @@ import {
   NON_RETRYABLE_STATUS,
   type RollbackAnswer,
 } from "@perdure/core/protocol";
+import { closeResult } from "./answer-excerpt.ts";
 import { toText } from "./bytes.ts";
 import { failedStepIn, firstValue, type HeaderMap } from "./header.ts";
 import { isPostRun, type Message, type Reply } from "./message.ts";
@@ -79,15 +80,15 @@ export function interpretAnswer(asked: AnsweredMessage, attempt: Attempt): Answe
   const source = sourceOf(asked, reply);
   if (source === "workflow" && isHalf(asked, reply))
     return { kind: "unanswered", error: `the answer (status ${reply.status}) was cut short` };
-  const kept = source === "third party" && asked.message.kind === "failure";
-  return {
-    kind: "answered",
-    source,
-    // The log reads an answer to a report again: there, a third party's answer must not look like a
-    // workflow's.
-    reply: kept ? { ...reply, headers: withoutProtocol(reply.headers) } : reply,
-    ...detailsFrom(source, reply),
-  };
+  return { kind: "answered", source, reply: keptReply(asked, source, reply), ...detailsFrom(source, reply) };
+}
+
+/** Returns the answer as the log shows it. */
+function keptReply({ message }: AnsweredMessage, source: AnswerSource, reply: Reply): Reply {
+  // The log reads an answer to a report again: there, a third party's answer must not look like a workflow's.
+  if (source === "third party")
+    return message.kind === "failure" ? { ...reply, headers: withoutProtocol(reply.headers) } : reply;
+  return reply.cut && isPostRun(message.kind) ? { ...reply, body: closeResult(reply.body) } : reply;
 }
 
 /**

@@ -65,7 +65,7 @@ export const ENGINE_OPTIONS = {
     requestsPerDay: { is: "count", otherwise: "any number", see: "overload.md", perEngine: true },
     /** Bytes of a message's body. */
     messageBytes: { is: "count or none", default: "10 MiB" },
-    /** Time until a message, or its report, is to be delivered. */
+    /** Time until the delivery of a message, or of its report. */
     delay: { is: "time or none", otherwise: "any" },
     /** Time for an attempt. A message that asks for more, or for nothing, gets at most this. */
     timeout: { is: "time", otherwise: "any" },

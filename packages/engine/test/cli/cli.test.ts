@@ -171,10 +171,10 @@ describe("perdure dev", () => {
     expect(lines).toEqual([
       expect.stringMatching(/^[\d:]{8} ▶ wfr_1 \/wf started http/),
       expect.stringMatching(
-        /^[\d:]{8} ↻ wfr_1 \/wf after init again in 1 ms: card declined \(attempt 1, 500, \d+ ms\)$/,
+        /^[\d:]{8} ↻ wfr_1 \/wf before its first step again in 1 ms: card declined \(attempt 1, 500, \d+ ms\)$/,
       ),
       expect.stringMatching(
-        /^[\d:]{8} ✗ wfr_1 \/wf run failed after init: card declined \(attempt 2, 500, \d+ ms\) dead letter \d+-1$/,
+        /^[\d:]{8} ✗ wfr_1 \/wf run failed before its first step: card declined \(attempt 2, 500, \d+ ms\) dead letter \d+-1$/,
       ),
       expect.stringMatching(
         /^[\d:]{8} ✚ wfr_1 \/wf failure function ran: \{"message":"card declined"\} \(attempt 1, 200, \d+ ms\)$/,

@@ -221,9 +221,9 @@ describe("the lines of perdure dev", () => {
     ).toEqual([
       "↻ wfr_1 /wf charge again in 12 s: card declined (attempt 1, 500, 12 ms)",
       "↻ wfr_1 /wf b again in 12 s: card declined (attempt 1, 500, 12 ms)",
-      "↻ wfr_1 /wf after init again in 12 s: card declined (attempt 1, 500, 12 ms)",
+      "↻ wfr_1 /wf before its first step again in 12 s: card declined (attempt 1, 500, 12 ms)",
       "✗ wfr_1 /wf run failed at charge: card declined (attempt 4, 500, 12 ms) dead letter 1-1",
-      "✗ wfr_1 /wf run failed after init: card declined (attempt 4, 500, 12 ms) dead letter 1-1",
+      "✗ wfr_1 /wf run failed before its first step: card declined (attempt 4, 500, 12 ms) dead letter 1-1",
     ]);
   });
 

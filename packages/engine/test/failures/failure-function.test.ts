@@ -38,6 +38,19 @@ describe("the failure function", () => {
     });
   });
 
+  it("may return more than the engine keeps: the log has its beginning as JSON", async () => {
+    const answer = () => ok(JSON.stringify({ result: { mails: Array(50).fill("ann@example.com") } }));
+    const w = world(failing(boom, answer), { limits: { responseBytes: 200 } });
+    await w.start("wfr_1");
+    await w.drain();
+    const { state, responseBody } = (await w.run("wfr_1")).failureFunction;
+    expect(state).toBe("CALLBACK_SUCCESS");
+    expect(JSON.parse(responseBody)).toEqual({
+      result: expect.stringMatching(/^\{"mails":\["ann@.*… \[cut: the engine keeps 200 bytes\]$/),
+    });
+    expect((await w.deadLetters())[0].failureCallbackInfo).toMatchObject({ responseBody });
+  });
+
   it("has the run's retries when it has none of its own", async () => {
     const w = world(failing(boom, () => failed(500, "not now")));
     await w.start("wfr_1", { [HEADER.retries]: "1", [HEADER.retryDelay]: "1000" });

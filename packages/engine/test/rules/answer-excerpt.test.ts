@@ -1,6 +1,6 @@
 import { readFailure, toErrorBody } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
-import { shortenAnswer } from "../../src/rules/answer-excerpt.ts";
+import { closeResult, shortenAnswer } from "../../src/rules/answer-excerpt.ts";
 import { toBytes, toText } from "../../src/rules/bytes.ts";
 
 const LIMIT = 4096;
@@ -114,3 +114,35 @@ describe("the excerpt of a failed answer", () => {
 });
 
 const STEP = { id: 3, name: "charge", type: "Run" };
+
+describe("the kept beginning of a function's answer", () => {
+  const closed = (result: unknown, size: number): string => {
+    const bytes = closeResult(toBytes(JSON.stringify({ result })).subarray(0, size));
+    expect(bytes.length).toBeLessThanOrEqual(size);
+    return JSON.parse(toText(bytes)).result;
+  };
+
+  it.each<[string, unknown, RegExp]>([
+    ["an object", { mails: Array(500).fill("ann@example.com") }, /^\{"mails":\["ann@example\.com",.*"ann@/],
+    ["a string", "x".repeat(LIMIT), /^"x{400,}$/],
+    ["quotes and backslashes", '"\\'.repeat(LIMIT), /^"(?:\\"|\\\\){40,}\\?$/],
+    ["control characters", { text: "\u0000".repeat(LIMIT) }, /^\{"text":"(?:\\u0000){40,}[\\u0]*$/],
+    ["characters of several bytes", "€😀".repeat(LIMIT), /^"(?:€😀){40,}€?$/u],
+  ])("is JSON again: %s", (_name, result, beginning) => {
+    for (let size = 1000; size < 1010; size++) {
+      const mark = `… [cut: the engine keeps ${size} bytes]`;
+      const text = closed(result, size);
+      expect(text.endsWith(mark)).toBe(true);
+      expect(text.slice(0, -mark.length)).toMatch(beginning);
+    }
+  });
+
+  it.each([
+    ["that has no result", '{"message":"'.padEnd(500, "x")],
+    ["that is no JSON", "<html>".repeat(100)],
+    ["too short for a mark", '{"result":"abc'],
+  ])("stays as it is %s", (_name, text) => {
+    const beginning = toBytes(text);
+    expect(closeResult(beginning)).toBe(beginning);
+  });
+});

@@ -132,7 +132,7 @@ export async function setPaused(
 ): Promise<void> {
   const action = paused ? "pause" : "resume";
   await engine.request("POST", `${PATHS[command]}/${encodeURIComponent(name)}/${action}`);
-  console.log(paused ? `${name} is paused.` : `${name} goes on.`);
+  console.log(paused ? `${name} is paused.` : `${name} is resumed.`);
 }
 
 function stateOf(paused: boolean): string {

@@ -50,6 +50,22 @@ export function formatTable<Row>(
   ].join("\n");
 }
 
+/** Characters of one value on a terminal: a payload may fill thousands of lines. */
+const MAX_SHOWN = 2000;
+
+/**
+ * Makes a value {@link printable}. On a terminal, a long one ends with a mark.
+ *
+ * @example
+ * ```ts
+ * printableValue("x".repeat(3000), true); // "xxx… (cut: 3000 characters; --json prints all)"
+ * ```
+ */
+export function printableValue(value: string, isTerminal: boolean = process.stdout.isTTY === true): string {
+  if (!isTerminal || value.length <= MAX_SHOWN) return printable(value);
+  return `${printable(value.slice(0, MAX_SHOWN))}… (cut: ${value.length} characters; --json prints all)`;
+}
+
 function shrink(widths: number[], columns: readonly Column<never>[], width: number): void {
   const total = (): number => widths.reduce((sum, one) => sum + one, (widths.length - 1) * GAP.length);
   while (total() > width) {
@@ -97,4 +113,11 @@ export function formatDistance(time: number, now: number): string {
 export function formatTime(time: number): string {
   const date = new Date(time - new Date(time).getTimezoneOffset() * 60_000);
   return date.toISOString().slice(0, 19).replace("T", " ");
+}
+
+/** Says what a run waits for, with the engine's times in the local time zone, like all times of the commands. */
+export function formatWait(text: string): string {
+  return printable(text).replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, (time) =>
+    formatTime(Date.parse(time)),
+  );
 }

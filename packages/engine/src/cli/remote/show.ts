@@ -2,9 +2,10 @@ import { readFailure } from "@perdure/core/protocol";
 import colors from "picocolors";
 import { printable } from "../terminal.ts";
 import type { RemoteEngine } from "./engine.ts";
-import { formatDuration, formatTable, formatTime, printJson } from "./output.ts";
+import { formatDuration, formatTable, formatTime, formatWait, printableValue, printJson } from "./output.ts";
 import { findRun } from "./run-id.ts";
 import { colorState, wordOf } from "./states.ts";
+import { lastError, type Step, type StepsPage } from "./steps.ts";
 
 /** The flags of `perdure show`. */
 export interface ShowFlags {
@@ -18,7 +19,8 @@ interface RunError {
   readonly step?: { readonly name: string };
 }
 
-interface FailureFunction {
+/** The call of a failure or cancel function. */
+interface Report {
   readonly state: string;
   readonly responseBody?: string;
   readonly responseStatus?: number;
@@ -36,7 +38,8 @@ interface Overview {
   readonly payload?: string;
   readonly error?: RunError;
   readonly dlqId?: string;
-  readonly failureFunction?: FailureFunction;
+  readonly failureFunction?: Report;
+  readonly cancelFunction?: Report;
   readonly rollbacks?: readonly {
     readonly stepName: string;
     readonly state: string;
@@ -50,27 +53,6 @@ interface Overview {
   readonly waitsFor: readonly { readonly text: string }[];
   readonly resumedFrom?: string;
   readonly resumedAs?: { readonly workflowRunId: string };
-}
-
-interface Step {
-  /** Absent for a delivery that doesn't run a step on record. */
-  readonly stepName?: string;
-  readonly stepType?: string;
-  readonly state: string;
-  readonly createdAt?: number;
-  readonly durationMs?: number;
-  readonly retries?: number;
-  readonly errors?: readonly {
-    readonly error: string;
-    readonly body?: string;
-    readonly status: number;
-  }[];
-  readonly out?: unknown;
-}
-
-interface StepsPage {
-  readonly steps: readonly Step[];
-  readonly cursor?: string;
 }
 
 const PAGE_SIZE = 1000;
@@ -116,7 +98,7 @@ function stepTable(steps: readonly Step[]): string {
   return formatTable(steps, [
     { title: "STEP", cell: ({ stepName = "(delivery)" }) => stepName, shrinkTo: 12 },
     { title: "KIND", cell: ({ stepType = "" }) => stepType },
-    { title: "STATE", cell: ({ state }) => stepStateOf(state), color: colorStep },
+    { title: "STATE", cell: ({ state }) => STEP_WORDS[state] ?? state, color: colorStep },
     {
       title: "TOOK",
       cell: ({ durationMs }) => (durationMs === undefined ? "" : formatDuration(durationMs)),
@@ -131,37 +113,31 @@ function stepTable(steps: readonly Step[]): string {
   ]);
 }
 
-function lastError(errors: Step["errors"] = []): string | undefined {
-  const last = errors.at(-1);
-  return last && readFailure(last.body || last.error, last.status).message;
-}
-
 function endOf(run: Overview): string[] {
   const lines = [
-    ...run.waitsFor.map(({ text }) => `${colors.cyan("waits:")} ${printable(text)}`),
+    ...run.waitsFor.map(({ text }) => `${colors.cyan("waits:")} ${formatWait(text)}`),
     ...(run.children ?? []).map(
       ({ workflowRunId, workflowState, stepName }) =>
         `${colors.dim("child")} ${printable(stepName)}: ${printable(workflowRunId)} ${colorState(wordOf(workflowState), workflowState)}`,
     ),
-    ...(run.workflowState === "RUN_FAILED" ? failureOf(run) : []),
+    ...storyOf(run),
   ];
   return lines.length > 0 ? ["", ...lines] : [];
 }
 
-/** The story of a failure: the error, the rollbacks, the failure function, and the commands that go on from there. */
-function failureOf({ error, rollbacks = [], failureFunction, dlqId }: Overview): string[] {
+/** What followed the end of a run: its error, the rollbacks, the failure or cancel function, and the commands that continue it. */
+function storyOf({ error, rollbacks = [], failureFunction, cancelFunction, dlqId }: Overview): string[] {
   const where = error?.step ? ` in step "${printable(error.step.name)}"` : "";
   return [
-    ...(error ? [`${colors.red("failed")}${where}: ${printable(`${error.name}: ${error.message}`)}`] : []),
+    ...(error
+      ? [`${colors.red("failed")}${where}: ${printableValue(`${error.name}: ${error.message}`)}`]
+      : []),
     ...rollbacks.map(
       ({ stepName, state, error: thrown }) =>
         `${colors.dim("rollback")} ${printable(stepName)}: ${printable(thrown ? `${state}: ${thrown.message}` : state)}`,
     ),
-    ...(failureFunction
-      ? [
-          `${colors.dim("failure function")} ${CALLBACK_STATES[failureFunction.state] ?? printable(failureFunction.state)}: ${printable(answerOf(failureFunction))}`,
-        ]
-      : []),
+    ...reportLines("failure function", failureFunction),
+    ...reportLines("cancel function", cancelFunction),
     ...(dlqId
       ? [
           "",
@@ -172,8 +148,14 @@ function failureOf({ error, rollbacks = [], failureFunction, dlqId }: Overview):
   ];
 }
 
-/** The result of a failure function, or the error that it threw. */
-function answerOf({ state, responseBody = "", responseStatus = 0 }: FailureFunction): string {
+function reportLines(name: string, report: Report | undefined): string[] {
+  if (!report) return [];
+  const state = CALLBACK_STATES[report.state] ?? printable(report.state);
+  return [`${colors.dim(name)} ${state}: ${printableValue(answerOf(report))}`];
+}
+
+/** The result of a failure or cancel function, or the error that it threw. */
+function answerOf({ state, responseBody = "", responseStatus = 0 }: Report): string {
   if (state !== "CALLBACK_FAIL") return responseBody;
   const { name, message } = readFailure(responseBody, responseStatus);
   return `${name}: ${message}`;
@@ -188,14 +170,17 @@ const CALLBACK_STATES: Readonly<Record<string, string>> = {
 
 function linesOf(pairs: readonly (readonly [name: string, value: string | undefined])[]): string[] {
   return pairs.flatMap(([name, value]) =>
-    value ? `${colors.dim(name.padEnd(12))} ${printable(value)}` : [],
+    value ? `${colors.dim(name.padEnd(12))} ${printableValue(value)}` : [],
   );
 }
 
-/** `STEP_SUCCESS` is `success`, as in the run's log. */
-function stepStateOf(state: string): string {
-  return state.replace(/^STEP_/, "").toLowerCase();
-}
+const STEP_WORDS: Readonly<Record<string, string>> = {
+  STEP_PROGRESS: "in progress",
+  STEP_SUCCESS: "succeeded",
+  STEP_RETRY: "retrying",
+  STEP_FAILED: "failed",
+  STEP_CANCELED: "cancelled",
+};
 
 function colorStep(text: string, { state }: Step): string {
   if (/FAIL/.test(state)) return colors.red(text);

@@ -4,7 +4,8 @@ import { printable } from "../terminal.ts";
 import { CommandError, EXIT } from "./command-error.ts";
 import type { RemoteEngine } from "./engine.ts";
 import { readInput, toCount, toHeader } from "./input.ts";
-import { printJson } from "./output.ts";
+import { formatWait, printJson } from "./output.ts";
+import { lastError, type StepsPage } from "./steps.ts";
 import { eventsOf, lineOf } from "./tail.ts";
 
 /** The flags of `perdure trigger`. */
@@ -47,8 +48,12 @@ export async function trigger(engine: RemoteEngine, url: string, flags: TriggerF
 async function tellDelays(engine: RemoteEngine, workflowRunId: string, signal: AbortSignal): Promise<void> {
   // The run may wait before the stream has begun.
   const isOver = async (): Promise<boolean> => {
-    for (const { kind, text } of await waitsOf(engine, workflowRunId))
-      if (kind !== "delivering" && kind !== "delivery") console.error(`waits: ${printable(text)}`);
+    for (const { kind, text } of await waitsOf(engine, workflowRunId)) {
+      if (kind === "delivering" || kind === "delivery") continue;
+      const failure = kind === "retry" ? await lastFailure(engine, workflowRunId) : undefined;
+      const reason = failure === undefined ? "" : `; the last one failed: ${printable(failure)}`;
+      console.error(`waits: ${formatWait(text)}${reason}`);
+    }
     return false;
   };
   for await (const event of eventsOf(engine, { query: { workflowRunId }, isOver, signal })) {
@@ -59,6 +64,12 @@ async function tellDelays(engine: RemoteEngine, workflowRunId: string, signal: A
 async function waitsOf(engine: RemoteEngine, workflowRunId: string): Promise<readonly Waits[]> {
   const path = `workflows/runs/${encodeURIComponent(workflowRunId)}/overview`;
   return (await engine.request<{ readonly waitsFor: readonly Waits[] }>("GET", path)).waitsFor;
+}
+
+async function lastFailure(engine: RemoteEngine, workflowRunId: string): Promise<string | undefined> {
+  const path = `workflows/runs/${encodeURIComponent(workflowRunId)}/steps`;
+  const { steps } = await engine.request<StepsPage>("GET", path);
+  return steps.map(({ errors }) => lastError(errors)).findLast((message) => message !== undefined);
 }
 
 /** A reason why a run doesn't go on at this moment. */
