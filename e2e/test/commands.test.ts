@@ -325,8 +325,12 @@ describe("perdure wake, cancel and dlq", () => {
       });
       const refused = await perdure(["dlq", "delete", "--all"]);
       expect(refused.code).toBe(2);
-      expect(refused.err).toMatch(/Delete the dead letters of \d+ runs\?/);
-      expect(await perdure(["dlq", "delete", "--all", "--yes"])).toMatchObject({ code: 0 });
+      expect(refused.err).toMatch(/Delete \d+ dead letters\?/);
+      const deleted = await perdure(["dlq", "delete", "--all", "--yes"]);
+      expect(deleted).toMatchObject({
+        code: 0,
+        err: expect.stringMatching(/^\d+ dead letters deleted\.\n$/),
+      });
       expect(await json("dlq", "list")).toEqual([]);
       const gone = await perdure(["dlq", "resume", own[0] ?? ""]);
       expect(gone).toMatchObject({ code: 4, out: "" });

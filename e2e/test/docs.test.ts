@@ -12,11 +12,13 @@ import {
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { INHERITED } from "@perdure/test-support/inherited";
-import { EngineProcess, environment, steadyPort, temporaryFolder } from "@perdure/test-support/process";
+import { CLI, EngineProcess, environment, steadyPort, temporaryFolder } from "@perdure/test-support/process";
 import { sampled } from "@perdure/test-support/sample";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { migrated } from "./docs/migrated.ts";
 import {
+  checksOf,
+  commandsOf,
   type Example,
   examplesOf,
   filesOf,
@@ -24,6 +26,7 @@ import {
   type Page,
   type Runtime,
   readPages,
+  typedTablesOf,
 } from "./docs/pages.ts";
 
 // Each example is a process. More of them at once would end no sooner, and tests in them wait for a run for four seconds at most.
@@ -108,6 +111,7 @@ describe("the pages of the documentation", () => {
     for (const { file, code } of application) writeFileSync(join(folder, file), code);
     for (const { file } of examples) mkdirSync(join(folder, dirname(file)), { recursive: true });
     for (const { file, code } of examples) writeFileSync(join(folder, file), code);
+    writeFileSync(join(folder, "tables.ts"), checksOf(pages.flatMap(typedTablesOf)));
     engine = await EngineProcess.start(join(database.path, "docs.db"));
   });
   afterAll(async () => {
@@ -147,7 +151,27 @@ describe("the pages of the documentation", () => {
     }
   });
 
-  // That application among it.
+  it("show commands that there are, with flags that they have", async () => {
+    const { out } = await run(process.execPath, [CLI, "completion", "bash"]);
+    const rows = [...out.matchAll(/^ {4}"([^"]*)"\) echo "([^"]*)"/gm)];
+    const words = new Map(rows.map(([, command = "", list = ""]) => [command, list.split(" ")]));
+    const shown = pages.flatMap((page) => commandsOf(page).map((args) => ({ page: page.name, args })));
+    const wrong = shown.filter(({ args }) => {
+      const [name = "", second = ""] = args;
+      const flags = words.get(`${name} ${second}`) ?? words.get(name);
+      return !flags || args.some((one) => one.startsWith("--") && !flags.includes(one));
+    });
+    // The names of connections.
+    const named = /^(?:control|background|listen|migrate)$/;
+    expect(wrong.filter(({ args }) => !named.test(args.join(" ")))).toEqual([]);
+    expect(shown.length).toBeGreaterThan(60);
+  });
+
+  it("have tables of options", () => {
+    expect(pages.flatMap(typedTablesOf).length).toBeGreaterThan(12);
+  });
+
+  // That application among it, and a check of each table of options.
   it.concurrent("hold TypeScript that is right", async () => {
     const config = {
       extends: "../tsconfig.json",

@@ -75,6 +75,46 @@ export function linksOf({
   }));
 }
 
+/** The arguments of each `perdure` in a page's code: of lines in blocks, and of code within sentences. */
+export function commandsOf({ text }: Page): string[][] {
+  const lines = text.matchAll(/^(?:\S+=\S+ )*(?:npx )?perdure (.+)$/gm);
+  const inline = text.matchAll(/`(?:npx )?perdure ([^`\n]+)`/g);
+  return [...lines, ...inline].map(([, line = ""]) =>
+    line.replace(/ (?:#|--(?= )|[|>]).*$/, "").split(/\s+/),
+  );
+}
+
+/** A table whose first column has the names of a type's properties. */
+interface TypedTable {
+  readonly place: string;
+  readonly type: string;
+  readonly names: readonly string[];
+}
+
+/** The tables below a comment `<!-- table of TYPE -->`, which no reader sees. */
+export function typedTablesOf({ name: page, text }: Page): TypedTable[] {
+  return [...text.matchAll(/^<!-- table of (.+) -->\n\n((?:\|.*\n)+)/gm)].map(([, type = "", table = ""]) => {
+    const rows = table.trim().split("\n").slice(2);
+    const names = rows.flatMap((row) =>
+      [...(row.split("|")[1] ?? "").matchAll(/`(\w+)/g)].map(([, name = ""]) => name),
+    );
+    return { place: page, type, names };
+  });
+}
+
+/** A module that has a type error for each table that names a property too many or too few. */
+export function checksOf(tables: readonly TypedTable[]): string {
+  const checks = tables.map(
+    ({ place, type, names }, at) =>
+      `// ${place}\nexport const table${at}: Check<${names.map((name) => JSON.stringify(name)).join(" | ")}, Names<${type}>> = true;\n`,
+  );
+  return `type Names<T> = T extends unknown ? keyof T : never;
+type Check<Listed, Real> = [Exclude<Listed, Real>, Exclude<Real, Listed>] extends [never, never]
+  ? true
+  : { readonly unknown: Exclude<Listed, Real>; readonly missing: Exclude<Real, Listed> };
+${checks.join("")}`;
+}
+
 function anchorsOf(text: string): string[] {
   return [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
     heading

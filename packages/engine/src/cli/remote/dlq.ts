@@ -94,10 +94,10 @@ export async function showLetter(engine: RemoteEngine, dlqId: string): Promise<v
 }
 
 const ACTIONS = {
-  resume: { verb: "Resume", done: "resumed" },
-  restart: { verb: "Restart", done: "restarted" },
-  retry: { verb: "Call the failure functions of", done: "reported to the failure function again" },
-  delete: { verb: "Delete the dead letters of", done: "deleted" },
+  resume: { verb: "Resume", of: "run", done: "resumed" },
+  restart: { verb: "Restart", of: "run", done: "restarted" },
+  retry: { verb: "Call the failure functions of", of: "run", done: "reported to the failure function again" },
+  delete: { verb: "Delete", of: "dead letter", done: "deleted" },
 } as const;
 
 /** The actions on dead letters. */
@@ -115,8 +115,8 @@ export async function change(
 ): Promise<void> {
   const selected = ids.length > 0 ? ids : await select(engine, flags);
   if (flags.payload !== undefined) return changePayload(engine, action, { selected, flags });
-  const { verb, done } = ACTIONS[action];
-  const count = countOf(selected.length);
+  const { verb, of, done } = ACTIONS[action];
+  const count = countOf(selected.length, of);
   const isBulk = ids.length !== 1 || action === "delete";
   if (isBulk && selected.length > 0 && !(await confirm(`${verb} ${count}`, flags))) return;
   const started: string[] = [];
@@ -129,7 +129,7 @@ export async function change(
   if (flags.json) printJson({ [done.split(" ")[0] as string]: changed, workflowRunIds: started });
   else {
     for (const runId of started) console.log(runId);
-    console.error(`${countOf(changed)} ${done}.`);
+    console.error(`${countOf(changed, of)} ${done}.`);
   }
   if (ids.length > changed)
     throw new CommandError(
@@ -140,8 +140,8 @@ export async function change(
     );
 }
 
-function countOf(runs: number): string {
-  return runs === 1 ? "1 run" : `${runs} runs`;
+function countOf(count: number, of: string): string {
+  return count === 1 ? `1 ${of}` : `${count} ${of}s`;
 }
 
 async function select(engine: RemoteEngine, flags: ChangeFlags): Promise<string[]> {
