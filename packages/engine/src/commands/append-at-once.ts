@@ -2,7 +2,7 @@ import type { InlineAnswer } from "@perdure/core/protocol";
 import type { AppendInline } from "../rules/inline-append.ts";
 import type { Driver } from "../store/driver.ts";
 import { toStepRow } from "../store/tables/entries.ts";
-import { appendInline, toHoldRow } from "./append-inline.ts";
+import { appendInline, toLeaseRow } from "./append-inline.ts";
 import { recordResult, toBare } from "./insert-inline.ts";
 import { opensWebhook } from "./open-webhook.ts";
 import type { Operation } from "./operation.ts";
@@ -37,7 +37,7 @@ async function storeAtOnce(
   const rows = appends.flatMap((append, at) =>
     // Two appends for one run depend on each other.
     isPlain(append) && runs.get(append.lease.runId) === 1
-      ? [{ ...toHoldRow(append, at), entries: toRows(append) }]
+      ? [{ ...toLeaseRow(append, at), entries: toRows(append) }]
       : [],
   );
   if (rows.length === 0) return new Set();

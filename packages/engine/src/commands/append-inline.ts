@@ -3,7 +3,7 @@ import type { AppendInline } from "../rules/inline-append.ts";
 import type { Run, RunState } from "../rules/run.ts";
 import type { InProgress, RunLease } from "../rules/run-lease.ts";
 import * as inOrder from "../store/in-order.ts";
-import { type HeldRow, type HoldRow, holdRuns } from "../store/tables/run-leases.ts";
+import { type HeldRow, type HoldRow, holdRuns, type LeaseRow } from "../store/tables/run-leases.ts";
 import { runOf } from "../store/tables/runs.ts";
 import { sql, strings, type Tx } from "../store/tx.ts";
 import { noteInline } from "./hold-run.ts";
@@ -79,11 +79,12 @@ async function hold(tx: Tx, appends: readonly AppendInline[]): Promise<Map<numbe
   return new Map(rows.toSorted((one, other) => one.at - other.at).map((row) => [row.at, row]));
 }
 
+function toHoldRow(append: AppendInline, at: number): HoldRow {
+  return { ...toLeaseRow(append, at), keys: strings(append.entries.map(({ key }) => key)) };
+}
+
 /** @param at the place of the append */
-export function toHoldRow(
-  { lease, invocation, underWay, after, entries }: AppendInline,
-  at: number,
-): HoldRow {
+export function toLeaseRow({ lease, invocation, underWay, after }: AppendInline, at: number): LeaseRow {
   const inProgress: InProgress = { lease: lease.number, steps: underWay };
   return {
     at,
@@ -93,7 +94,6 @@ export function toHoldRow(
     name: invocation,
     steps: JSON.stringify(inProgress),
     after,
-    keys: strings(entries.map(({ key }) => key)),
   };
 }
 

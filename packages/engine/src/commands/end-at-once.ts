@@ -5,7 +5,7 @@ import type { Lease } from "../store/claims.ts";
 import type { Driver } from "../store/driver.ts";
 import { toStepRow } from "../store/tables/entries.ts";
 import type { PlainEnd } from "../store/tables/plain-ends.ts";
-import { strings, type Tx } from "../store/tx.ts";
+import type { Tx } from "../store/tx.ts";
 import { isPlainEntry } from "./append-at-once.ts";
 import { recordCompletion } from "./finish-run.ts";
 import { recordResult, toBare } from "./insert-inline.ts";
@@ -35,11 +35,11 @@ function toPlainEnd(lease: Lease, settlement: Returned): PlainEnd | undefined {
   if (end !== "returned" || refused || run === null || id === undefined || runLease === undefined)
     return undefined;
   if (invoker !== undefined || queue !== null || flowKey !== null) return undefined;
-  const keys = entries.map(({ key }) => key);
-  if (new Set(keys).size < keys.length || !entries.every(isPlainEntry)) return undefined;
+  const keys = new Set(entries.map(({ key }) => key));
+  if (keys.size < entries.length || !entries.every(isPlainEntry)) return undefined;
   const { capabilities, identified } = settlement;
   return {
-    ...{ seq, message, fence, run, id, lease: runLease, name, after, keys: strings(keys) },
+    ...{ seq, message, fence, run, id, lease: runLease, name, after },
     response: result ?? null,
     capabilities: capabilities ?? null,
     identified: identified ? 1 : 0,

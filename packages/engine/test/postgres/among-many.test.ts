@@ -30,6 +30,7 @@ afterEach(() => store.close());
 /** What the work reads of each index of a table. */
 function readOf(table: string, work: () => Promise<unknown>): Promise<Record<string, number>> {
   return withClient(url, async (sql) => {
+    await told();
     const before = await countsOf(sql, table);
     await work();
     await told();

@@ -1,19 +1,12 @@
-import { insertStepEntry, STEP_ENTRY } from "../tables/entries.ts";
-import { HOLD, hold, knowsHistory, liveRunOf, mayAppend, type PlainAppend } from "../tables/run-leases.ts";
+import { lastPosition } from "../tables/entries.ts";
+import { hold, isLiveRunOf, LEASE, mayAppend, type PlainAppend } from "../tables/run-leases.ts";
 import { sql, type Tx } from "../tx.ts";
 import { rowOf, toTable } from "./for-each.ts";
 import { isFree } from "./locks.ts";
+import { HAS_NEW_KEYS, insertRecords, newRecords } from "./new-records.ts";
 
-const EACH = rowOf(HOLD, "each");
-const FOUND = sql`each.run`;
-
-/** An entry with the place of its append, and its own among those of the append. */
-const RECORD = { at: "number", nth: "number", ...STEP_ENTRY } as const;
-const ENTRY = {
-  ...rowOf(RECORD, "record"),
-  run: sql`held.run`,
-  position: sql`held.after + record."nth"`,
-};
+const EACH = rowOf(LEASE, "each");
+const RUN = sql`each.run`;
 
 /** Appends that one caller waits for. */
 export interface AppendRequest {
@@ -50,22 +43,23 @@ export async function appendTogether(tx: Tx, requests: readonly AppendRequest[])
  * @returns the places of the appends that are stored
  */
 async function appendAtOnce(tx: Tx, appends: readonly PlainAppend[]): Promise<Set<number>> {
-  const records = appends.flatMap(({ at, entries }) =>
-    entries.map((entry, place) => ({ at, nth: place + 1, ...entry })),
-  );
   const leases = appends.map(({ entries: _, ...lease }) => lease);
   const rows = await tx.all<{ readonly at: number }>(
     // The conditions on the history are of `found`: of the leases they would be looked at for each run in progress.
     sql`WITH found AS MATERIALIZED (
-        SELECT each.*, ${liveRunOf(EACH)} AS run FROM ${toTable(HOLD, leases, "each")} WHERE ${isFree("run", EACH.id)}
+        SELECT each.*, live.run, live.inline FROM ${toTable(LEASE, leases, "each")}
+          CROSS JOIN LATERAL (SELECT key AS run, inline FROM runs WHERE ${isLiveRunOf(EACH)} LIMIT 1) AS live
+          WHERE ${isFree("run", EACH.id)}
+      ), records AS MATERIALIZED (
+        ${newRecords(appends.map(({ entries }) => entries))}
       ), held AS (
-        ${hold(EACH)} FROM found AS each WHERE ${mayAppend(EACH, FOUND)} AND ${knowsHistory(EACH, FOUND)}
-        RETURNING each.at, each.after, each.run
+        ${hold(EACH)} FROM found AS each
+          WHERE ${mayAppend(EACH, RUN)} AND ${lastPosition(RUN)} = ${EACH.after} AND ${HAS_NEW_KEYS}
+        RETURNING each.at, each.run, each.inline
       ), noted AS (
-        UPDATE runs SET inline = 1 FROM held WHERE runs.key = held.run AND runs.inline = 0
+        UPDATE runs SET inline = 1 FROM held WHERE runs.key = held.run AND held.inline = 0
       ), added AS (
-        ${insertStepEntry(ENTRY, tx.now)} FROM held JOIN ${toTable(RECORD, records, "record")} ON record.at = held.at
-        ORDER BY record.at, record.nth
+        ${insertRecords(tx.now)}
       ) SELECT at FROM held`,
   );
   return new Set(rows.map(({ at }) => at));

@@ -1,22 +1,18 @@
 import type { MessageKind } from "../../rules/message.ts";
 import { type Outcome, STATUS } from "../../rules/message-status.ts";
 import type { RunState } from "../../rules/run.ts";
-import { insertStepEntry, STEP_ENTRY } from "../tables/entries.ts";
+import { lastPosition } from "../tables/entries.ts";
 import { PLAIN_END, type PlainEnd } from "../tables/plain-ends.ts";
-import { knowsHistory } from "../tables/run-leases.ts";
 import { IS_LIVE } from "../tables/runs.ts";
 import { IS_OPEN } from "../tables/waiters.ts";
 import { constants, sql, type Tx } from "../tx.ts";
 import { rowOf, toTable } from "./for-each.ts";
 import { isFree } from "./locks.ts";
+import { HAS_NEW_KEYS, insertRecords, newRecords } from "./new-records.ts";
 
 const LOCK = { at: "number", id: "string" } as const;
 const EACH = rowOf(PLAIN_END, "each");
 const RUN = sql`each.run`;
-
-/** An entry with the place of its end, and its own among those of the end. */
-const RECORD = { at: "number", nth: "number", ...STEP_ENTRY } as const;
-const ENTRY = { ...rowOf(RECORD, "record"), run: sql`held.run`, position: sql`held.after + record."nth"` };
 
 const SUCCESS = constants<RunState>("RUN_SUCCESS");
 const DELIVERED = constants<Outcome>("DELIVERED");
@@ -48,9 +44,6 @@ export async function endTogether(tx: Tx, requests: readonly EndRequest[]): Prom
     sql`SELECT set_config('perdure.locked', coalesce(json_agg(at), '[]')::text, true)
       FROM ${toTable(LOCK, locks, "each")} WHERE ${isFree("run", EACH.id)}`,
   );
-  const records = requests.flatMap(({ end: { entries } }, at) =>
-    entries.map((entry, place) => ({ at, nth: place + 1, ...entry })),
-  );
   const rows = await tx.all<{ readonly at: number; readonly created_at: number }>(
     // Each condition is a column of `found`, by a query for one row: as a join it may read all waits of all runs.
     sql`WITH found AS MATERIALIZED (
@@ -64,16 +57,17 @@ export async function endTogether(tx: Tx, requests: readonly EndRequest[]): Prom
           AND (SELECT 1 FROM waiters WHERE waiters.run = ${RUN} AND ${IS_OPEN} LIMIT 1) IS NULL
           AND (SELECT 1 FROM events WHERE events.run = ${RUN} LIMIT 1) IS NULL
           AND (SELECT 1 FROM webhooks WHERE webhooks.run = ${RUN} LIMIT 1) IS NULL
-          AND ${knowsHistory(EACH, RUN)} AS fits
+          AND ${lastPosition(RUN)} = ${EACH.after} AS fits
         FROM ${toTable(PLAIN_END, ends, "each")} WHERE at IN
           (SELECT CAST(value AS bigint) FROM json_array_elements_text(CAST(current_setting('perdure.locked') AS json)) AS locked (value))
+      ), records AS MATERIALIZED (
+        ${newRecords(requests.map(({ end }) => end.entries))}
       ), held AS (
         DELETE FROM run_leases USING found AS each WHERE run_leases.run = ${RUN} AND run_leases.number = each.lease
-          AND holder = each.seq AND coalesce(invocation, each.name) = each.name AND each.fits
+          AND holder = each.seq AND coalesce(invocation, each.name) = each.name AND each.fits AND ${HAS_NEW_KEYS}
         RETURNING each.*
       ), added AS (
-        ${insertStepEntry(ENTRY, tx.now)} FROM held JOIN ${toTable(RECORD, records, "record")} ON record.at = held.at
-        ORDER BY record.at, record.nth
+        ${insertRecords(tx.now)}
       ), delivered AS (
         UPDATE messages SET outcome = ${DELIVERED}, delete_after = ${tx.now}, retried = due.retried, attempts = due.fence
           FROM held JOIN due ON due.message = held.seq WHERE messages.seq = held.seq

@@ -1,4 +1,3 @@
-import type { ValueList } from "../tx.ts";
 import type { StepRow } from "./entries.ts";
 
 /**
@@ -19,8 +18,6 @@ export interface PlainEnd {
   readonly name: string;
   /** The position of the last entry that it knows. */
   readonly after: number;
-  /** The keys of its new entries. */
-  readonly keys: ValueList;
   /** The workflow's result as a JSON string. */
   readonly response: string | null;
   /** New facts about the endpoint in the answer. */
@@ -42,7 +39,6 @@ export const PLAIN_END = {
   lease: "number",
   name: "string",
   after: "number",
-  keys: "strings",
   response: "string",
   capabilities: "string",
   identified: "number",
