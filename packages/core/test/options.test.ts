@@ -54,6 +54,7 @@ describe("an unknown option", () => {
     await expect(client.schedules.create(plain({ url, corn: "* * * * *" }))).rejects.toThrow(
       'Unknown option "corn" of a schedule. The options are cron',
     );
+    await expect(client.trigger(url as never)).rejects.toThrow(/^Unknown option "0" of trigger\. .*\burl\b/);
     expect(recorder().requests).toEqual([]);
   });
 
