@@ -14,7 +14,7 @@ export async function setup(): Promise<(() => void) | undefined> {
   // `vitest list` only names the tests.
   if (isShared || process.argv.includes("list")) return undefined;
   isShared = true;
-  const folder = mkdtempSync(join(tmpdir(), "perdure tarballs "));
+  const folder = mkdtempSync(join(tmpdir(), "packed-perdure-"));
   await shareTarballs(folder);
   return () => rmSync(folder, { recursive: true, force: true });
 }
