@@ -46,6 +46,9 @@ const NEXTJS = "conformance/frameworks/nextjs.test.ts";
 /** Installs the applications. Each of their test files builds its own. */
 const APPLICATIONS = "conformance/frameworks/setup.ts";
 
+/** Packs the published packages. */
+const PACKAGES = "packages/test-support/src/pack-setup.ts";
+
 /** Creates a database for the tests of a project, on a PostgreSQL server that all of them share. */
 const POSTGRES_SERVER = "packages/test-support/src/postgres-setup.ts";
 
@@ -95,12 +98,16 @@ const API_ON_POSTGRES = ["stream", "fuzz"].map((name) => `packages/engine/test/a
  * beside what computes, and the last ones have many short files, so that no worker runs alone at the end.
  */
 const suites: Readonly<Record<string, Suite>> = {
-  projects: { include: "packages/create-perdure/test/projects.test.ts", onDisk: true },
-  nextjs: { include: NEXTJS, globalSetup: [PROGRAMS, APPLICATIONS], onDisk: true },
+  projects: {
+    include: "packages/create-perdure/test/projects.test.ts",
+    globalSetup: PACKAGES,
+    onDisk: true,
+  },
+  nextjs: { include: NEXTJS, globalSetup: [PROGRAMS, PACKAGES, APPLICATIONS], onDisk: true },
   frameworks: {
     include: "conformance/frameworks/*.test.ts",
     exclude: NEXTJS,
-    globalSetup: [PROGRAMS, APPLICATIONS],
+    globalSetup: [PROGRAMS, PACKAGES, APPLICATIONS],
     onDisk: true,
   },
   // On PostgreSQL only.
@@ -109,6 +116,8 @@ const suites: Readonly<Record<string, Suite>> = {
     exclude: "packages/engine/test/postgres/conformance.test.ts",
     globalSetup: [PROGRAMS, POSTGRES_SERVER],
   },
+  // The engine on each runtime that it promises to run on.
+  runtimes: { include: "packages/engine/test/runtimes/*.test.ts", globalSetup: PROGRAMS },
   e2e: { include: "e2e/test/**/*.test.ts", globalSetup: PROGRAMS },
   dashboard: {
     include: "packages/dashboard/test/**/*.test.ts",
@@ -116,7 +125,7 @@ const suites: Readonly<Record<string, Suite>> = {
   },
   conformance: { include: "conformance/test/**/*.test.ts" },
   examples: { include: "examples/*/test/**/*.test.ts", globalSetup: PROGRAMS },
-  packages: { include: "tools/packages/*.test.ts", onDisk: true },
+  packages: { include: "tools/packages/*.test.ts", globalSetup: PACKAGES, onDisk: true },
   "e2e-one-step": {
     include: IN_BOTH_MODES.e2e.map((name) => `e2e/test/${name}.test.ts`),
     mode: "one step a delivery",
@@ -161,7 +170,7 @@ const suites: Readonly<Record<string, Suite>> = {
   },
   engine: {
     include: "packages/engine/test/**/*.test.ts",
-    exclude: "packages/engine/test/postgres/**",
+    exclude: "packages/engine/test/{postgres,runtimes}/**",
     globalSetup: PROGRAMS,
   },
 };

@@ -323,6 +323,13 @@ describe("perdure wake, cancel and dlq", () => {
       expect(await client.runs.wait(restarted.out.trim(), { timeout: "20s" })).toMatchObject({
         result: "charged 99",
       });
+      const plain = createServer((_, response) => void response.end("all fine"));
+      await once(plain.listen(0, "127.0.0.1"), "listening");
+      const nothing = `http://127.0.0.1:${(plain.address() as AddressInfo).port}/`;
+      await client.trigger({ url: nothing, retries: 0, workflowRunId: "no-workflow" });
+      await client.runs.wait("wfr_no-workflow");
+      plain.close();
+      expect((await perdure(["dlq", "list"])).out).toMatch(/no-workflow .* 200 +detected a non-workflow/);
       const refused = await perdure(["dlq", "delete", "--all"]);
       expect(refused.code).toBe(2);
       expect(refused.err).toMatch(/Delete \d+ dead letters\?/);

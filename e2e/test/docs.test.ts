@@ -13,6 +13,7 @@ import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { INHERITED } from "@perdure/test-support/inherited";
 import { CLI, EngineProcess, environment, steadyPort, temporaryFolder } from "@perdure/test-support/process";
+import { sampled } from "@perdure/test-support/sample";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { migrated } from "./docs/migrated.ts";
 import {
@@ -129,15 +130,18 @@ describe("the pages of the documentation", () => {
     });
   }
 
-  it.concurrent.each(runnable)("$name prints what the page says", async ({ on, file, output, listens }) => {
-    const [command = "", ...args] = COMMANDS[on];
-    const PORT = listens ? String(await steadyPort()) : "0";
-    const printed = await run(command, [...args, file], {
-      ...underBothNames(environment(engine.url)),
-      PORT,
-    });
-    expect(printed, printed.err).toMatchObject({ code: 0, out: output });
-  });
+  it.concurrent.each(sampled(runnable, 2))(
+    "$name prints what the page says",
+    async ({ on, file, output, listens }) => {
+      const [command = "", ...args] = COMMANDS[on];
+      const PORT = listens ? String(await steadyPort()) : "0";
+      const printed = await run(command, [...args, file], {
+        ...underBothNames(environment(engine.url)),
+        PORT,
+      });
+      expect(printed, printed.err).toMatchObject({ code: 0, out: output });
+    },
+  );
 
   it("change nothing of an application but its imports, when it comes from @upstash/workflow", () => {
     expect(application.map(({ file }) => file)).toEqual(["migrated-operated.ts", "migrated-served.ts"]);

@@ -38,7 +38,7 @@ export const LAYERS: Readonly<Record<string, readonly Floor[]>> = {
     { places: ["pages"] },
     { places: ["*"] },
   ],
-  otel: [{ places: ["*"], packages: ["@perdure/core", "@opentelemetry/api"] }],
+  otel: [{ places: ["*"], packages: ["@perdure/core", "@perdure/core/protocol", "@opentelemetry/api"] }],
   engine: [
     { places: ["rules"], packages: ["@perdure/core/protocol", "croner"] },
     { places: ["store"], packages: ["node:*", "postgres"] },

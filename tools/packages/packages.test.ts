@@ -5,10 +5,12 @@ import {
   outputsOf,
   type Packed,
   pack,
+  packTarball,
   publishedPackages,
   ROOT,
   readManifest,
   run,
+  unpack,
 } from "@perdure/test-support/pack";
 import { environment, Process } from "@perdure/test-support/process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -29,7 +31,8 @@ beforeAll(() => {
   // The outputs of files that another commit had.
   for (const file of ["gone.js", "gone.d.ts.map", "store/migrations/sqlite/0999.sql"])
     writeFileSync(join(ROOT, "packages", "engine", "dist", file), "gone");
-  for (const name of published) packages.set(name, pack(name, folder));
+  packages.set("engine", unpack("engine", packTarball("engine", folder), folder));
+  for (const name of published.filter((one) => one !== "engine")) packages.set(name, pack(name, folder));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

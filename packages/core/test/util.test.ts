@@ -232,5 +232,6 @@ describe("errors", () => {
     expect(messageOf({ row: { id: 17n }, of: circular })).toBe('{"row":{"id":"17"},"of":"…"}');
     expect(messageOf([{ id: 17n }, circular])).toBe('[{"id":"17"},"…"]');
     expect(messageOf({})).toBe("{}");
+    expect(messageOf(new Error("got [object Object]"))).toBe("got [object Object]");
   });
 });

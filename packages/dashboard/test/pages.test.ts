@@ -99,6 +99,19 @@ describe.skipIf(isSkipped)("dead letters", () => {
   });
 });
 
+describe.skipIf(isSkipped)("a dead letter", () => {
+  it("whose endpoint has answered with a 2xx shows the engine's error, and not the answer", async () => {
+    const plain = { paths: ["/plain"], serve: () => async () => new Response("all fine") };
+    const shop = await openWorld({ served: [plain] });
+    onTestFinished(() => shop.close());
+    await trigger(shop, `${APP}/plain`, {});
+    await shop.settle(DAY);
+    const { page } = await open(`${shop.url}/dead-letters`);
+    await page.locator("td").getByText("detected a non-workflow destination").waitFor();
+    expect(await page.getByText("all fine").count()).toBe(0);
+  });
+});
+
 describe.skipIf(isSkipped)("what waits", () => {
   it("gets an event, for all or for one, and says what holds messages back", async () => {
     const shop = await world();

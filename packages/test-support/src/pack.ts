@@ -1,7 +1,17 @@
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync } from "node:fs";
+import { execFile, spawnSync } from "node:child_process";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
 /** The workspace's root folder. */
 export const ROOT: string = fileURLToPath(new URL("../../../", import.meta.url));
@@ -84,13 +94,43 @@ export function packTarball(name: string, folder: string): string {
   return (JSON.parse(output) as { filename: string }).filename;
 }
 
+/** The variable with the folder of all published packages' tarballs, which tests share. */
+const SHARED = "TEST_TARBALLS";
+
+/** Packs all published packages, built before, for the {@link pack} of this process and of those that it starts. */
+export async function shareTarballs(folder: string): Promise<void> {
+  const args = ["pack", "--pack-destination", folder];
+  for (const name of publishedPackages()) deleteStale(name);
+  await Promise.all(
+    publishedPackages().map((name) =>
+      promisify(execFile)("pnpm", args, { cwd: join(ROOT, "packages", name) }),
+    ),
+  );
+  process.env[SHARED] = folder;
+}
+
+/** @returns the path of a copy in `folder`; undefined where the tests share no tarballs */
+function copyShared(name: string, folder: string): string | undefined {
+  const shared = process.env[SHARED];
+  if (shared === undefined) return undefined;
+  const { name: id, version } = readManifest(join(ROOT, "packages", name));
+  const file = `${id.replace("@", "").replace("/", "-")}-${version}.tgz`;
+  mkdirSync(folder, { recursive: true });
+  copyFileSync(join(shared, file), join(folder, file));
+  return join(folder, file);
+}
+
 /**
- * Packs a built package of `packages/` and unpacks it to `node_modules` in `folder`. Packages in the same folder resolve each
- * other there; the function links all other dependencies from the workspace.
+ * Packs a built package of `packages/`, unless the tests share its tarball, and unpacks it to `node_modules` in `folder`.
+ * Packages in the same folder resolve each other there; the function links all other dependencies from the workspace.
  */
 export function pack(name: string, folder: string): Packed {
+  return unpack(name, copyShared(name, folder) ?? packTarball(name, folder), folder);
+}
+
+/** Unpacks a package's tarball as {@link pack} does. */
+export function unpack(name: string, tarball: string, folder: string): Packed {
   const source = join(ROOT, "packages", name);
-  const tarball = packTarball(name, folder);
   const installed = join(folder, "node_modules", readManifest(source).name);
   mkdirSync(installed, { recursive: true });
   run("tar", ["-xzf", tarball, "--strip-components=1", "-C", installed], folder);

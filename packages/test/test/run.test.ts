@@ -290,7 +290,7 @@ describe("a mock", () => {
       "index must be a whole number from 0 on",
     );
     expect(() => run.mock("ship", JSON.parse('{"result":1,"tiems":2}'))).toThrow(
-      'Unknown option "tiems" of the mock of step "ship". Did you mean "times"?',
+      'Unknown option "tiems" of the mock of step "ship". The options are times',
     );
     expect(() => run.mock("ship", JSON.parse('{"result":1,"timeout":true}'))).toThrow("needs a result, an");
     expect(() => run.fault("ship", "crash", { times: 0 })).toThrow("times must be a whole number from 1 on");

@@ -85,8 +85,8 @@ function isWorkflow(target: object): boolean {
   // Both may have a url.
   const options = TRIGGER_OPTIONS.split(" ").slice(1);
   return (
-    !options.some((name) => name in target) &&
-    Object.values(target).some((part) => typeof part === "function")
+    Object.values(target).some((part) => typeof part === "function") &&
+    !options.some((name) => name in target)
   );
 }
 

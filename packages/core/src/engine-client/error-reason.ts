@@ -11,10 +11,9 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
 
 /** Returns the reason why a request got no answer. Platforms hide it in the causes of "fetch failed". */
 export function unreachableReason(error: unknown): string {
-  const { cause, errors: [first] = [] } = Object(error);
+  const { cause, code = "", errors: [first] = [] } = Object(error);
   if (cause || first) return unreachableReason(cause ?? first);
   const message = messageOf(error);
-  const { code = "" } = Object(error);
   const [, reason] = REASONS.find(([pattern]) => pattern.test(`${code} ${message}`)) ?? [];
   return [reason, message || code].filter(Boolean).join(": ");
 }

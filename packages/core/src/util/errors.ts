@@ -163,7 +163,8 @@ export function isError(thrown: unknown): thrown is Error {
 export function messageOf(thrown: unknown): string {
   const read = (): string => {
     const value: unknown = isError(thrown) ? thrown.message : thrown;
-    const json = typeof value === "object" ? toJson(value) : "{}";
+    if (typeof value !== "object") return String(value);
+    const json = toJson(value);
     // A `Response`, which some routers throw, has no fields of its own; nor has a class whose fields are private.
     return json === "{}" ? String(value).replace("[object Object]", json) : json;
   };

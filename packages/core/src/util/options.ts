@@ -17,11 +17,11 @@ type AllNames<Options, List extends string> = [keyof Options, NamesIn<List>] ext
  *
  * @param owner the function with the options, in the error
  * @param known the names of all options, separated by spaces
- * @throws TypeError that names the unknown option, its owner, and the known option with the most similar name
+ * @throws TypeError that names the unknown option, its owner, and all known options, those with the most similar names first
  * @example
  * ```ts
  * checkOptions<{ port?: number }, "port">("listen", options, "port");
- * // TypeError: Unknown option "prot" of listen. Did you mean "port"?
+ * // TypeError: Unknown option "prot" of listen. The options are port.
  * ```
  */
 export function checkOptions<Options, List extends string>(
@@ -39,8 +39,8 @@ export function checkOptions<Options, List extends string>(
         throw mustBe(name, "a plain object", tagOf(value));
       continue;
     }
-    const [nearest] = names.sort((a, b) => distance(name, a) - distance(name, b));
-    throw new TypeError(`Unknown option "${name}" of ${owner}. Did you mean "${nearest}"?`);
+    names.sort((a, b) => distance(name, a) - distance(name, b));
+    throw new TypeError(`Unknown option "${name}" of ${owner}. The options are ${names.join(", ")}.`);
   }
 }
 

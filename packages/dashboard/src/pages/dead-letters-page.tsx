@@ -255,10 +255,12 @@ function Letter({ letter, reload }: LetterProps) {
   );
 }
 
-/** What an endpoint has answered in plain words, as its group shows it. */
-function plainAnswer({ responseBody = "" }: DeadLetter): string | undefined {
+/** What an endpoint has answered in plain words, as its group shows it. Behind a 2xx, the answer isn't the error. */
+function plainAnswer({ responseBody = "", responseStatus }: DeadLetter): string | undefined {
   const text = responseBody.trim();
-  return text === "" || /^[<{[]/.test(text) ? undefined : text.slice(0, 300);
+  return text === "" || (responseStatus >= 200 && responseStatus < 300) || /^[<{[]/.test(text)
+    ? undefined
+    : text.slice(0, 300);
 }
 
 function retryAction(dlqId: string, after: () => void): Action {

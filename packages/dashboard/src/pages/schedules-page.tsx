@@ -20,7 +20,7 @@ export function SchedulesPage() {
   );
   return (
     <main id="main" tabIndex={-1}>
-      <PageHead title="Schedules" text="Messages and runs that begin by a clock.">
+      <PageHead title="Schedules" text="Messages and runs that start by the clock.">
         <ActionButton icon="plus" look="primary" onClick={() => edit(undefined, schedules.reload)}>
           Make a schedule
         </ActionButton>

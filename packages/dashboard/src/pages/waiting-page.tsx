@@ -18,7 +18,7 @@ export function WaitingPage() {
     <main id="main" tabIndex={-1}>
       <PageHead
         title="Waiting"
-        text="Events and webhooks that runs wait for, and messages that are to be delivered."
+        text="Events and webhooks that runs wait for, and messages that wait for their delivery."
       >
         <ActionButton icon="flag" look="primary" onClick={() => openEventDialog("")}>
           Send an event
@@ -192,7 +192,7 @@ function PendingRow({ message }: { readonly message: PendingMessage }) {
         )}
       </td>
       <td class="number">
-        {message.attempt} of {message.retries + 1}
+        {message.attempt} of {Math.max(message.attempt, message.retries + 1)}
       </td>
       <td class="number">
         <Next message={message} />

@@ -108,7 +108,9 @@ interface DeliveryFacts {
 function ofDelivery(message: Message, row: MessageRow, { failed, body }: DeliveryFacts): WaitReason {
   const at = row.at ?? message.notBefore;
   const isInProgress = row.status === STATUS.delivering;
-  const next = { attempt: message.retried + 1, attempts: message.maxRetries + 1 };
+  // An endpoint that hasn't answered gets more attempts than its message asks for.
+  const attempts = Math.max(message.retried, message.maxRetries) + 1;
+  const next = { attempt: message.retried + 1, attempts };
   switch (message.kind) {
     case "failure":
       return { kind: "failureFunction", ...(isInProgress ? {} : { at }) };

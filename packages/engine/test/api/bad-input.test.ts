@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HEADER } from "@perdure/core/protocol";
 import { ON_POSTGRES } from "@perdure/test-support/mode";
+import { sampled } from "@perdure/test-support/sample";
 import { afterAll, describe, expect, it } from "vitest";
 import { describedApi, type Item, itemsOf } from "../described.ts";
 import {
@@ -170,7 +171,9 @@ const full = join(folder, "full.db");
 const [api, ids] = await Promise.all([describedApi(), fill(full)]);
 
 describe("bad input is refused by its name, and nothing is stored", () => {
-  it.each(itemsOf(api))("%s", async (name, item) => {
+  // What is refused doesn't depend on the store, only that nothing is stored then.
+  const items = ON_POSTGRES ? sampled(itemsOf(api), 3) : itemsOf(api);
+  it.each(items)("%s", async (name, item) => {
     const file = join(folder, `${name.replace(/\W/g, "-")}.db`);
     copyTestStore(full, file);
     const w = world(() => failed(500, "boom"), { file, limits: LIMITS });

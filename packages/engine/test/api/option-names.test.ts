@@ -34,7 +34,7 @@ describe("an unknown option", () => {
   ])("of %s is refused, and the nearest one named: %#", (owner, make, name, nearest) => {
     expect(make).toThrow(TypeError);
     expect(make).toThrow(`Unknown option "${name}" of ${owner}.`);
-    if (name !== "token" && name !== "limits") expect(make).toThrow(`Did you mean "${nearest}"?`);
+    if (name !== "token" && name !== "limits") expect(make).toThrow(`The options are ${nearest}`);
   });
 
   it("that is undefined isn't given", async () => {

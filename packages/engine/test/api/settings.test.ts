@@ -601,9 +601,9 @@ describe("a setting out of its range", () => {
     [{ timeouts: { lease: Number.NaN } }, "timeouts.lease must be a number of milliseconds above 0; got NaN"],
     [{ limits: { timeout: "1h" } }, "limits.timeout must be a number of milliseconds above 0; got 1h"],
     [{ limits: { delay: -1 } }, "limits.delay must be a number of milliseconds from 0 on; got -1"],
-    [{ limits: { retry: 1 } }, 'Unknown option "retry" of limits. Did you mean "retries"?'],
-    [{ limit: {} }, 'Unknown option "limit" of createEngine. Did you mean "limits"?'],
-    [{ retention: { log: 1 } }, 'Unknown option "log" of retention. Did you mean "logs"?'],
+    [{ limits: { retry: 1 } }, 'Unknown option "retry" of limits. The options are retries'],
+    [{ limit: {} }, 'Unknown option "limit" of createEngine. The options are limits'],
+    [{ retention: { log: 1 } }, 'Unknown option "log" of retention. The options are logs'],
   ])("is refused by the library: %j", (options, text) => {
     expect(() => create(options)).toThrow(TypeError);
     expect(() => create(options)).toThrow(text);

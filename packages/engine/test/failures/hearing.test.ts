@@ -1,4 +1,5 @@
 import { HEADER, parseFailure } from "@perdure/core/protocol";
+import { sampled } from "@perdure/test-support/sample";
 import { describe, expect, it } from "vitest";
 import { failing, NOT_AGAIN } from "../failing.ts";
 import {
@@ -21,10 +22,11 @@ const RUN = "wfr_1";
 const QUICK = { [HEADER.retries]: "0", [HEADER.retryDelay]: "1000" };
 const FROM_ELSEWHERE = { ...QUICK, [HEADER.failureCallback]: "https://alarm.test/" };
 const boom = (): Response => failed(489, "boom", NOT_AGAIN);
-const answers: [string, () => Response][] = [
+const all: [string, () => Response][] = [
   ...PAGES.map((status): [string, () => Response] => [`a page's ${status}`, () => page(status)]),
   ...HALVES.map(([name, answer]): [string, () => Response] => [`an answer ${name}`, answer]),
 ];
+const answers = sampled(all, 4);
 
 /** Each of the first three of these requests is answered by somebody else. */
 function behind(other: () => Response, which: (at: Parameters<Endpoint>[0]) => boolean, own: Endpoint) {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HEADER } from "@perdure/core/protocol";
+import { sampled } from "@perdure/test-support/sample";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { ManualClock } from "../../src/index.ts";
@@ -258,28 +259,31 @@ function outcome({ canceled, failures, retries }: Known): LogState {
   return failures > retries ? "FAILED" : "DELIVERED";
 }
 
-it("messages keep to the states that there are, whatever happens: nothing is lost, nothing comes after its end", async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.commands(commands, { maxCommands: 30, size: "max" }), async (script) => {
-      const machine = new Machine();
-      const model: Model = new Map();
-      try {
-        await fc.asyncModelRun(() => ({ model, real: machine }), script);
-        machine.mended = true;
-        await machine.kill();
-        await machine.w.drain();
-        await check(model, machine);
-        const logs = await machine.logs();
-        for (const [id, known] of model) {
-          const states = logs.get(id) ?? [];
-          expect({ id, known, last: states.at(-1) }).toEqual({ id, known, last: outcome(known) });
-          const errors = states.filter((state) => state === "ERROR").length;
-          if (!known.canceled) expect(errors).toBe(Math.min(known.failures, known.retries + 1));
+it.each(sampled([1, 2, 3], 3))(
+  "messages keep to the states that there are, whatever happens: nothing is lost, nothing comes after its end (seed %d)",
+  async (seed) => {
+    await fc.assert(
+      fc.asyncProperty(fc.commands(commands, { maxCommands: 30, size: "max" }), async (script) => {
+        const machine = new Machine();
+        const model: Model = new Map();
+        try {
+          await fc.asyncModelRun(() => ({ model, real: machine }), script);
+          machine.mended = true;
+          await machine.kill();
+          await machine.w.drain();
+          await check(model, machine);
+          const logs = await machine.logs();
+          for (const [id, known] of model) {
+            const states = logs.get(id) ?? [];
+            expect({ id, known, last: states.at(-1) }).toEqual({ id, known, last: outcome(known) });
+            const errors = states.filter((state) => state === "ERROR").length;
+            if (!known.canceled) expect(errors).toBe(Math.min(known.failures, known.retries + 1));
+          }
+        } finally {
+          await machine.end();
         }
-      } finally {
-        await machine.end();
-      }
-    }),
-    { seed: 20_300_101, numRuns: 15 },
-  );
-});
+      }),
+      { seed, numRuns: 5 },
+    );
+  },
+);

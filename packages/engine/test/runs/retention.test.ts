@@ -298,7 +298,7 @@ it.each([
   [{ logs: -1 }, "retention.logs"],
   [{ dlq: Number.NaN }, "retention.dlq"],
   [{ runs: "1d" }, "retention.runs"],
-  [{ log: 1 }, 'Unknown option "log" of retention. Did you mean "logs"?'],
+  [{ log: 1 }, 'Unknown option "log" of retention. The options are logs'],
 ])("a retention of %o is refused", (retention, named) => {
   const options = { store: ":memory:", token: "t", signingKeys: { current: "a", next: "b" }, retention };
   expect(() => createEngine(options as Parameters<typeof createEngine>[0])).toThrow(named);

@@ -1,7 +1,18 @@
 import { HEADER } from "@perdure/core/protocol";
 import { describe, expect, it } from "vitest";
 import { checked, describedApi } from "../described.ts";
-import { failed, isFailure, ok, result, START, until, type World, world } from "../harness.ts";
+import {
+  failed,
+  historyOf,
+  isFailure,
+  ok,
+  result,
+  START,
+  sequence,
+  until,
+  type World,
+  world,
+} from "../harness.ts";
 import { done, fails, inline, key, sleeps, waits } from "../inline/invocation.ts";
 import { app, CHILD, callStep, createHook, invokeStep, runStep, waitStep, workflow } from "../steps.ts";
 
@@ -80,6 +91,15 @@ describe("what a run waits for", () => {
         text: "attempt 2 of 5 begins at 2030-01-01T00:01:00.000Z",
       },
     ]);
+  });
+
+  it("a retry that the run's own retries don't allow, because a page has answered in the workflow's place", async () => {
+    const page = (): Response => new Response("<h1>Log in</h1>", { status: 403 });
+    const steps = sequence(2);
+    const w = world((call, self) => (historyOf(call).length > 1 ? page() : steps(call, self)));
+    await w.start("wfr_1", { [HEADER.retries]: "0", [HEADER.retryDelay]: "60000" });
+    await w.engine.idle();
+    expect(await reasons(w)).toMatchObject([{ kind: "retry", attempt: 2, attempts: 2 }]);
   });
 
   it("the retries of steps that failed inline", async () => {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { INHERITED } from "@perdure/test-support/inherited";
+import { sampled } from "@perdure/test-support/sample";
 import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Certificates, makeCertificates } from "./certificates.ts";
@@ -40,7 +41,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-describe.each(RUNTIMES)("under $name", ({ command: [program, ...args] }) => {
+describe.each(sampled(RUNTIMES, 3))("under $name", ({ command: [program, ...args] }) => {
   const passes = async (suite: string, given: readonly string[], env: object): Promise<void> => {
     const { stdout } = await run(program, [...args, suite, ...given], {
       env: { ...INHERITED, NO_COLOR: "1", ...env },

@@ -23,6 +23,11 @@ export interface ChangeFlags extends DeadLetterFlags, ConfirmFlags {
   readonly json?: boolean;
 }
 
+/** A dead letter with the engine's own words for its failure. */
+interface Letter extends DeadLetter {
+  readonly error?: string;
+}
+
 /** A group of dead letters with the same error. */
 interface Group {
   readonly fingerprint: string;
@@ -35,7 +40,7 @@ interface Group {
 }
 
 interface DeadLettersPage {
-  readonly messages: readonly DeadLetter[];
+  readonly messages: readonly Letter[];
   readonly cursor?: string;
 }
 
@@ -61,7 +66,7 @@ export async function list(
       align: "right",
     },
     { title: "STATUS", cell: ({ responseStatus }) => String(responseStatus || "none"), align: "right" },
-    { title: "ERROR", cell: ({ responseBody = "" }) => messageOf(responseBody), shrinkTo: 12 },
+    { title: "ERROR", cell: errorOf, shrinkTo: 12 },
   ]);
   console.log(table);
 }
@@ -199,8 +204,8 @@ function toQuery({ workflow, label, error, since }: DeadLetterFlags, now: number
   };
 }
 
-async function fetchAll(engine: RemoteEngine, query: Query, limit: number): Promise<DeadLetter[]> {
-  const found: DeadLetter[] = [];
+async function fetchAll(engine: RemoteEngine, query: Query, limit: number): Promise<Letter[]> {
+  const found: Letter[] = [];
   let cursor: string | undefined;
   while (found.length < limit) {
     const count = Math.min(MAX_PAGE_SIZE, limit - found.length);
@@ -214,7 +219,14 @@ async function fetchAll(engine: RemoteEngine, query: Query, limit: number): Prom
   return found;
 }
 
-/** Returns the message of an endpoint's answer; for an answer that isn't a workflow's, the answer itself. */
+/**
+ * Returns the message of an endpoint's answer; for an answer that isn't a workflow's, the answer itself. Behind a 2xx, the
+ * error is the engine's.
+ */
+function errorOf({ responseBody: body = "", responseStatus, error = body }: Letter): string {
+  return responseStatus >= 200 && responseStatus < 300 ? error : messageOf(body);
+}
+
 function messageOf(body: string): string {
   try {
     const { error, message } = JSON.parse(body) as { error?: unknown; message?: unknown };

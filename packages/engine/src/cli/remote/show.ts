@@ -125,7 +125,7 @@ function endOf(run: Overview): string[] {
   return lines.length > 0 ? ["", ...lines] : [];
 }
 
-/** What followed the end of a run: its error, the rollbacks, the failure or cancel function, and the commands that continue it. */
+/** Tells what followed the end of a run: its error, the rollbacks, the failure or cancel function, and the commands that continue it. */
 function storyOf({ error, rollbacks = [], failureFunction, cancelFunction, dlqId }: Overview): string[] {
   const where = error?.step ? ` in step "${printable(error.step.name)}"` : "";
   return [
