@@ -1,3 +1,4 @@
+import { resultText } from "../format/step-result.ts";
 import { plural } from "../format/text.ts";
 import { duration } from "../format/time.ts";
 import { runPath } from "../router.ts";
@@ -56,7 +57,7 @@ export function StepPanel({ row, onClose }: PanelProps) {
         </p>
       )}
       {failures.length > 0 && <Attempts failures={failures} from={from} />}
-      {step.out !== undefined && <Payload text={step.out} label="Result" />}
+      {step.out !== undefined && <Payload text={resultText(step)} label="Result" />}
       {step.callBody !== undefined && <Payload text={step.callBody} label="Request" />}
       {step.callResponseBody !== undefined && <Payload text={step.callResponseBody} label="Response" />}
       <HeadersView headers={step.callHeaders} label="Request" />
