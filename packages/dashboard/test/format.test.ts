@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { editableResult, resultText } from "../src/format/step-result.ts";
 import { oneLine, visible } from "../src/format/text.ts";
+import { editableResult, resultText } from "../src/run/step-result.ts";
 
 describe("a string of a user", () => {
   it.each([

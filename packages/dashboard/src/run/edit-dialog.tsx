@@ -1,12 +1,12 @@
 import { useState } from "preact/hooks";
 import type { Overview, Step } from "../api/types.ts";
 import { parseJson, prettyJson } from "../format/json.ts";
-import { editableResult } from "../format/step-result.ts";
 import { oneLine } from "../format/text.ts";
 import { act, CurlButton } from "../ui/action.tsx";
 import { ActionButton, Button } from "../ui/button.tsx";
 import { closeDialog, DialogHead, Field, openDialog } from "../ui/dialog.tsx";
 import { restartAction, resumeAction } from "./run-actions.tsx";
+import { editableResult } from "./step-result.ts";
 
 interface EditProps {
   readonly dlqId: string;

@@ -1,4 +1,3 @@
-import { resultText } from "../format/step-result.ts";
 import { plural } from "../format/text.ts";
 import { duration } from "../format/time.ts";
 import { runPath } from "../router.ts";
@@ -9,6 +8,7 @@ import { Link } from "../ui/link.tsx";
 import { STEP_LOOKS, Status } from "../ui/status.tsx";
 import { Line, Time } from "../ui/text.tsx";
 import { Attempts } from "./attempts.tsx";
+import { resultText } from "./step-result.ts";
 import { childOf, type Row } from "./timeline.ts";
 
 interface PanelProps {

@@ -1,5 +1,5 @@
 import type { Step } from "../api/types.ts";
-import { parseJson } from "./json.ts";
+import { parseJson } from "../format/json.ts";
 
 type Result = Pick<Step, "stepType" | "out">;
 
