@@ -6,9 +6,9 @@ import { startPostgres } from "@perdure/test-support/postgres-server";
 import { type Bar, median, type Row } from "./measure.ts";
 
 const FOLDER = fileURLToPath(new URL("../peers/", import.meta.url));
-const ROUNDS = 5;
+const ROUNDS = 9;
 
-/** A part of the names of the peers to compare with: all of them take ten minutes. By default all. */
+/** A part of the names of the peers to compare with: all of them take a quarter of an hour. By default all. */
 export const ONLY: string | undefined = process.env.PEERS;
 
 interface Peer {
@@ -42,9 +42,12 @@ const PEERS: readonly Peer[] = [
 
 const MANY = { runs: 500, steps: 10, times: 1 };
 const ONE = { runs: 1, steps: 10, times: 20 };
+/** A server runs for weeks: what its first seconds cost, while V8 compiles and tables are empty, isn't measured. */
+const WARM_UP = { ...MANY, times: 10 };
 
 /** Said in the results beside the figures. */
 export const SETTINGS: readonly string[] = [
+  "Each contender has done 10 bursts of 500 runs before the first round",
   "The floor: the same requests, signatures, rows and flushes between two processes of Node, without an engine and a runtime",
   "The floor by fetch: the same, with Request and Response on both sides and tokens that the Web Crypto API checks, as an endpoint for every platform does it",
   "Perdure: engine and endpoint in a process each, SQLite file with a flush at each commit, all settings as they come",
@@ -67,7 +70,7 @@ export async function* peers(): AsyncGenerator<Row> {
     const ours = await start("perdure.ts", await database());
     const theirs = await start(file, [...args, ...(await database())]);
     try {
-      for (const contender of [ours, theirs]) await contender.measure({ runs: 50, steps: 10, times: 2 });
+      for (const contender of [ours, theirs]) await contender.measure(WARM_UP);
       const many = await rounds(ours, theirs, MANY);
       const perSecond = (ms: number[]): string =>
         `${Math.round((MANY.runs * MANY.steps * 1000) / median(ms))} steps/s`;
