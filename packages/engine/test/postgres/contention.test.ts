@@ -98,7 +98,7 @@ describe("two transactions that take two locks", () => {
       return driver.write((other) => other.tryLock("run", "wfr_1"));
     });
     await driver.close();
-    expect(taken).toBe(true);
+    expect(taken).toEqual([true]);
   });
 });
 
