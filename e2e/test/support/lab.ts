@@ -107,9 +107,9 @@ export class Lab {
     await this.#store.quiet();
   }
 
-  ask(method: string, path: string): Promise<Response> {
+  ask(method: string, path: string, body: string | null = null): Promise<Response> {
     const headers = { Authorization: `Bearer ${DEV_CREDENTIALS.token}` };
-    return fetch(this.url + path, { method, headers });
+    return fetch(this.url + path, { method, headers, body });
   }
 
   /** Has a failure function not called any more. */

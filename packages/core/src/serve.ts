@@ -22,7 +22,7 @@ import { createConfigResolver, type EndpointConfig, type EndpointOptions } from 
 import { readHead, readRequest } from "./server/read-request.ts";
 import { respond } from "./server/respond.ts";
 import { checkOnExhausted, type Invokable } from "./steps/index.ts";
-import { checkFunction, mustBe } from "./util/check.ts";
+import { checkFunction, mustBe, safely } from "./util/check.ts";
 import { writeLine } from "./util/console.ts";
 import { type Duration, toMilliseconds, toSeconds } from "./util/duration.ts";
 import { WorkflowError, type WorkflowErrorCode } from "./util/errors.ts";
@@ -297,8 +297,11 @@ async function handle(ctx: DeliveryContext): Promise<Outcome> {
 
 /** Classifies an error thrown outside of a step: an unreadable request is refused, any other is a failed attempt. */
 function toFailure(error: unknown): Extract<Outcome, { kind: "failed" }> | Refusal {
-  const unreadable = error instanceof WorkflowError && UNREADABLE.includes(error.code);
-  return unreadable ? { kind: "refused", status: 400, error } : { kind: "failed", error };
+  // A failure function may throw a proxy that can't be read.
+  const unreadable = safely(() => error instanceof WorkflowError && UNREADABLE.includes(error.code));
+  return unreadable
+    ? { kind: "refused", status: 400, error: error as WorkflowError }
+    : { kind: "failed", error };
 }
 
 const UNREADABLE: readonly WorkflowErrorCode[] = ["malformed_body", "missing_run_id", "protocol_mismatch"];

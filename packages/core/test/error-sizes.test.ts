@@ -128,6 +128,9 @@ describe("a thrown value that can't be read", () => {
     expect(where).toBe("before-first-step");
     expect(failResponse).not.toContain("a trap of user code");
     expect(failResponse).not.toBe("");
+    const failing = open(recorder(), () => 1, { failureFunction: () => Promise.reject(thrown) });
+    const { status, body } = await answerOf(failing(request(failureBody({}), failureHeaders())));
+    expect({ status, said: body.message }).toEqual({ status: 500, said: failResponse });
   });
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { oneLine, visible } from "../src/format/text.ts";
+import { editableResult, resultText } from "../src/run/step-result.ts";
 
 describe("a string of a user", () => {
   it.each([
@@ -17,5 +18,27 @@ describe("a string of a user", () => {
 
   it("fits one line where it must", () => {
     expect(oneLine("  a\n\n b\t c ")).toBe("a b c");
+  });
+});
+
+describe("a step's result", () => {
+  const base64 = (text: string): string => Buffer.from(text).toString("base64");
+  const hit = { method: "PUT", header: { A: ["1"] }, body: base64('{"paid":"Zoë"}') };
+
+  it.each<[string, string | undefined, string | undefined, string | undefined]>([
+    ["Run", base64("a"), base64("a"), base64("a")],
+    ["Wait", base64('{"by":"Zoë"}'), '{"by":"Zoë"}', '{"by":"Zoë"}'],
+    ["Wait", "[hidden]", "[hidden]", "[hidden]"],
+    ["Wait", undefined, undefined, undefined],
+    [
+      "WaitForWebhook",
+      base64(JSON.stringify(hit)),
+      '{"method":"PUT","header":{"A":["1"]},"body":{"paid":"Zoë"}}',
+      '{"paid":"Zoë"}',
+    ],
+    ["WaitForWebhook", "[hidden]", "[hidden]", "[hidden]"],
+  ])("of %s is shown as text, and can be edited as such", (stepType, out, text, editable) => {
+    const step = { stepType, ...(out === undefined ? {} : { out }) };
+    expect([resultText(step), editableResult(step)]).toEqual([text, editable]);
   });
 });

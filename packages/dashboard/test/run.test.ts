@@ -128,6 +128,35 @@ describe.skipIf(isSkipped)("the story of a failure", () => {
     await page.getByText("pay_81").first().waitFor();
   });
 
+  it("resumes with other data of an event, which it shows as the workflow got it", async () => {
+    const approve = async (context: WorkflowContext<never>): Promise<unknown> => {
+      const { eventData } = await context.waitForEvent<{ by: string }>("approval", "go", { timeout: "2d" });
+      if (eventData?.by !== "Grace") throw new Error("not by Grace");
+      return eventData;
+    };
+    const shop = await world(served("/order", approve, { retries: 0 }));
+    const id = await trigger(shop, ORDER_URL, GOOD_ORDER);
+    await shop.settle();
+    await shop.ask("POST", "/v2/notify/go", { by: "Ada" });
+    await shop.settle(DAY);
+    const { page } = await open(`${shop.url}/runs/${id}`);
+    await page.getByRole("treeitem").filter({ hasText: "approval" }).click();
+    const panel = page.getByRole("complementary", { name: "Step approval" });
+    await panel.getByText('"Ada"').waitFor();
+    await panel.getByRole("button", { name: "Close step" }).click();
+    await page.getByRole("button", { name: "Resume with changes…" }).click();
+    const dialog = page.getByRole("dialog", { name: "Go on with changes" });
+    await dialog.getByText("approval").click();
+    const result = dialog.getByLabel("Result as JSON");
+    expect(JSON.parse(await result.inputValue())).toEqual({ by: "Ada" });
+    await result.fill('{"by":"Grace"}');
+    await dialog.getByRole("button", { name: "Resume" }).click();
+    await page.getByText("Resumed as a new run").waitFor();
+    await shop.settle(DAY);
+    await page.getByRole("link", { name: "Open it" }).click();
+    await page.getByText("Succeeded").waitFor();
+  });
+
   it("calls a failure function again that has failed itself", async () => {
     let broken = true;
     const failureFunction = (): void => {

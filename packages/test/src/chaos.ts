@@ -1,5 +1,5 @@
 import type { TriggerWorkflowOptions } from "@perdure/core";
-import { checkOptions } from "@perdure/core/protocol";
+import { checkOptions, toErrorBody } from "@perdure/core/protocol";
 import { checkFault, FAULTS, type Fault, type FaultSource } from "./faults.ts";
 import { checkWhole } from "./options.ts";
 import type { TestRun } from "./test-run.ts";
@@ -159,13 +159,17 @@ async function observe(start: (chaos: ChaosRun) => Promise<OneRun>, chaos: Chaos
   }
 }
 
+function messageOf(thrown: unknown): string | undefined {
+  return thrown === undefined ? undefined : toErrorBody(thrown, false).message;
+}
+
 /** Returns everything of a run's end that must be the same each time. */
 async function outcomeOf(run: TestRun): Promise<string | MismatchError> {
   try {
     const { workflowState, result, error } = await run.end();
     const undone = run.rollbacks.map(({ stepName, state }) => [stepName, state]);
     const { answer, error: thrown } = run.failure ?? {};
-    return JSON.stringify([workflowState, result, error?.message, undone, answer, String(thrown)]);
+    return JSON.stringify([workflowState, result, error?.message, undone, answer, messageOf(thrown)]);
   } catch (error) {
     if (error instanceof MismatchError) return error;
     throw error;

@@ -1,4 +1,5 @@
 import type { WorkflowContext as Context, FailureFunction } from "@perdure/core";
+import { toErrorBody } from "@perdure/core/protocol";
 import { type EndpointDefinition, type Step, type StepHost, WorkflowContext } from "@perdure/core/testing";
 import type { Delivery } from "./delivery.ts";
 import { letOthersRun } from "./real-time.ts";
@@ -103,7 +104,7 @@ class ObservedInvocation implements StepHost {
     try {
       out = await (run.mocks.play(step, index, delivery) ?? work());
     } catch (error) {
-      record?.attemptFailed(error instanceof Error ? error.message : String(error));
+      record?.attemptFailed(toErrorBody(error, false).message);
       throw error;
     } finally {
       if (fault === "lose-answer") delivery.losesAnswer = true;

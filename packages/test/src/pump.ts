@@ -1,3 +1,4 @@
+import { toErrorBody } from "@perdure/core/protocol";
 import type { Engine, ManualClock } from "@perdure/engine";
 import { formatDuration } from "./duration.ts";
 import { afterRealTime, letOthersRun } from "./real-time.ts";
@@ -108,7 +109,7 @@ export class Pump {
         this.#passTime();
       }
     } catch (error) {
-      this.fail(error instanceof Error ? error : new Error(String(error)));
+      this.fail(error instanceof Error ? error : new Error(toErrorBody(error, false).message));
     } finally {
       this.#isPaused = true;
       this.#isRunning = false;

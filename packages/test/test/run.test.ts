@@ -21,6 +21,19 @@ describe.each(MODES)("a run, %s", (_mode, mode) => {
     expect(run.state).toBe("RUN_SUCCESS");
   });
 
+  it.each<[string, unknown, string]>([
+    ["an object without a prototype", Object.create(null), "a value that can't be read"],
+    ["an object with a bigint", { id: 7n }, '{"id":"7"}'],
+  ])("shows whatever a step throws: %s", async (_name, thrown, said) => {
+    const odd = serve((context) =>
+      context.run("charge", () => Promise.reject(thrown), { retries: 0, onExhausted: "throw" }),
+    );
+    await using t = await testEngine({ ...mode, workflows: { "/odd": odd } });
+    const run = await t.trigger("/odd", {});
+    expect((await run.end()).error?.message).toBe(said);
+    expect(run.steps).toMatchObject([{ name: "charge", attempts: [{ error: said }] }]);
+  });
+
   it("retries a mocked step at its times, and shows each attempt", async () => {
     await using t = await testEngine({ ...mode, workflows: { "/order": order } });
     const run = await t.trigger(order, payload);

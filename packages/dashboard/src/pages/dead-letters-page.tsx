@@ -255,7 +255,7 @@ function Letter({ letter, reload }: LetterProps) {
   );
 }
 
-/** What an endpoint has answered in plain words, as its group shows it. Behind a 2xx, the answer isn't the error. */
+/** The plain words of an endpoint's answer, as its group shows them. Behind a 2xx, the answer isn't the error. */
 function plainAnswer({ responseBody = "", responseStatus }: DeadLetter): string | undefined {
   const text = responseBody.trim();
   return text === "" || (responseStatus >= 200 && responseStatus < 300) || /^[<{[]/.test(text)

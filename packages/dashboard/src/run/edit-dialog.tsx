@@ -6,6 +6,7 @@ import { act, CurlButton } from "../ui/action.tsx";
 import { ActionButton, Button } from "../ui/button.tsx";
 import { closeDialog, DialogHead, Field, openDialog } from "../ui/dialog.tsx";
 import { restartAction, resumeAction } from "./run-actions.tsx";
+import { editableResult } from "./step-result.ts";
 
 interface EditProps {
   readonly dlqId: string;
@@ -50,7 +51,7 @@ function EditDialog({ dlqId, run, steps }: EditProps) {
             <legend>Results of recorded steps, for a resumed run</legend>
             {recorded.map((step) => {
               const stepId = step.stepId ?? 0;
-              const text = changed.get(stepId) ?? prettyJson(step.out);
+              const text = changed.get(stepId) ?? prettyJson(editableResult(step));
               const isBad = changed.has(stepId) && parseJson(text) === undefined;
               return (
                 <details key={stepId}>
@@ -101,9 +102,10 @@ function EditDialog({ dlqId, run, steps }: EditProps) {
 }
 
 /** The results that a resumed run keeps, and that are JSON. More of them than this fit no dialog. */
-function isEditable({ stepId, stepType, state, out, rollback }: Step, at: number): boolean {
+function isEditable(step: Step, at: number): boolean {
+  const { stepId, stepType, state, rollback } = step;
   if (stepType === "Initial" || stepId === undefined || rollback !== undefined) return false;
-  return state === "STEP_SUCCESS" && parseJson(out) !== undefined && at < MOST_EDITABLE;
+  return state === "STEP_SUCCESS" && parseJson(editableResult(step)) !== undefined && at < MOST_EDITABLE;
 }
 
 const MOST_EDITABLE = 200;

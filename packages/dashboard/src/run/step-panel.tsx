@@ -8,6 +8,7 @@ import { Link } from "../ui/link.tsx";
 import { STEP_LOOKS, Status } from "../ui/status.tsx";
 import { Line, Time } from "../ui/text.tsx";
 import { Attempts } from "./attempts.tsx";
+import { resultText } from "./step-result.ts";
 import { childOf, type Row } from "./timeline.ts";
 
 interface PanelProps {
@@ -56,7 +57,7 @@ export function StepPanel({ row, onClose }: PanelProps) {
         </p>
       )}
       {failures.length > 0 && <Attempts failures={failures} from={from} />}
-      {step.out !== undefined && <Payload text={step.out} label="Result" />}
+      {step.out !== undefined && <Payload text={resultText(step)} label="Result" />}
       {step.callBody !== undefined && <Payload text={step.callBody} label="Request" />}
       {step.callResponseBody !== undefined && <Payload text={step.callResponseBody} label="Response" />}
       <HeadersView headers={step.callHeaders} label="Request" />

@@ -2,6 +2,7 @@ import { isKeyOf, keyOf, newMessageId, stepOfKey, toRunId } from "@perdure/core/
 import { isReporting, rollbacksOf } from "../queries/rollbacks.ts";
 import { toBytes, toText } from "../rules/bytes.ts";
 import { overlay } from "../rules/delivery-policy.ts";
+import { withResult } from "../rules/edited-result.ts";
 import { notFound } from "../rules/engine-error.ts";
 import { invokeRecord } from "../rules/invoke.ts";
 import type { NewMessage } from "../rules/message.ts";
@@ -193,8 +194,7 @@ function edited({ record, body }: OldEntry, { edits }: ResumeRequest): Uint8Arra
   if (record === FIRST_RECORD) return edits?.payload ?? body;
   const out = isKeyOf("result", record) ? edits?.results.get(Number(stepOfKey(record))) : undefined;
   if (out === undefined) return body;
-  const { failure: _, ...step } = readRecord(toText(body));
-  return toBytes(JSON.stringify({ ...step, out }));
+  return toBytes(JSON.stringify(withResult(readRecord(toText(body)), out)));
 }
 
 /** @throws EngineError `not_found` for a result that isn't on record */

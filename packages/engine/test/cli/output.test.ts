@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { formatTime, formatWait, printableValue } from "../../src/cli/remote/output.ts";
+import { resultText } from "../../src/cli/remote/steps.ts";
 
 describe("a value that a command prints", () => {
   it("is cut on a terminal from 2000 characters on, with a mark", () => {
@@ -20,4 +21,29 @@ it("what a run waits for has its times in the local time zone", () => {
   expect(formatWait(`step "nap" sleeps until ${new Date(at).toISOString()}`)).toBe(
     `step "nap" sleeps until ${formatTime(at)}`,
   );
+});
+
+describe("a step's result", () => {
+  const base64 = (text: string): string => Buffer.from(text).toString("base64");
+  const hit = {
+    method: "PUT",
+    header: {},
+    body: base64('{"paid":true}'),
+    proto: "http",
+    host: "x",
+    url: "/",
+  };
+
+  it.each<[string, unknown, string | undefined]>([
+    ["Run", '{"a":1}', '{"a":1}'],
+    ["Run", base64("text"), base64("text")],
+    ["Invoke", { body: "2" }, '{"body":"2"}'],
+    ["Wait", base64('{"by":"Zoë"}'), '{"by":"Zoë"}'],
+    ["Wait", "[hidden]", "[hidden]"],
+    ["Wait", undefined, undefined],
+    ["WaitForWebhook", base64(JSON.stringify(hit)), 'PUT {"paid":true}'],
+    ["WaitForWebhook", `REDACTED:${"0".repeat(64)}`, `REDACTED:${"0".repeat(64)}`],
+  ])("of %s is shown as text: %j", (stepType, out, text) => {
+    expect(resultText({ state: "STEP_SUCCESS", stepType, out })).toBe(text);
+  });
 });

@@ -5,7 +5,7 @@ import type { RemoteEngine } from "./engine.ts";
 import { formatDuration, formatTable, formatTime, formatWait, printableValue, printJson } from "./output.ts";
 import { findRun } from "./run-id.ts";
 import { colorState, wordOf } from "./states.ts";
-import { lastError, type Step, type StepsPage } from "./steps.ts";
+import { lastError, resultText, type Step, type StepsPage } from "./steps.ts";
 
 /** The flags of `perdure show`. */
 export interface ShowFlags {
@@ -109,7 +109,7 @@ function stepTable(steps: readonly Step[]): string {
       cell: ({ errors = [] }) => (errors.length > 0 ? `${errors.length}×` : ""),
       align: "right",
     },
-    { title: "RESULT", cell: ({ out, errors }) => textOf(out ?? lastError(errors)), shrinkTo: 10 },
+    { title: "RESULT", cell: (step) => resultText(step) ?? lastError(step.errors) ?? "", shrinkTo: 10 },
   ]);
 }
 
@@ -185,8 +185,4 @@ const STEP_WORDS: Readonly<Record<string, string>> = {
 function colorStep(text: string, { state }: Step): string {
   if (/FAIL/.test(state)) return colors.red(text);
   return /SUCCESS/.test(state) ? colors.green(text) : colors.cyan(text);
-}
-
-function textOf(out: unknown): string {
-  return out === undefined ? "" : typeof out === "string" ? out : JSON.stringify(out);
 }
