@@ -18,9 +18,9 @@ import {
 import { enqueueMessage } from "./enqueue-message.ts";
 import { expireRuns } from "./expire-runs.ts";
 import { expireWaits } from "./expire-waits.ts";
+import { claimsOf, type Leased, leaseMessages } from "./lease-messages.ts";
 import { makeScheduledMessages } from "./make-scheduled-messages.ts";
 import { releaseDueFlows } from "./release-throttled.ts";
-import { claimsOf, type Leased, leaseMessages } from "./lease-messages.ts";
 import { throttleMessage } from "./throttle-message.ts";
 
 /** Rounds of holding messages back. The next claim takes what the last round leaves. */
