@@ -1,6 +1,7 @@
-import { accessSync, constants, statfsSync } from "node:fs";
+import { accessSync, constants, globSync, statfsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import type { Mode } from "@perdure/test-support/mode";
+import { isSample, sampledFiles, settingOfRepeats } from "@perdure/test-support/sample";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
@@ -10,6 +11,8 @@ interface Suite {
   readonly mode?: Mode;
   /** Where engines keep their tables. Default: SQLite. Tests read it by `@perdure/test-support/mode`. */
   readonly store?: "postgres";
+  /** True for files that another project runs, too, in the other mode or on the other store. A sample has each second file. */
+  readonly again?: boolean;
   readonly exclude?: string;
   /** Prepares all files. */
   readonly globalSetup?: string | string[];
@@ -82,7 +85,6 @@ const IN_BOTH_MODES = {
 const ON_BOTH_STORES = [
   ...["messages/*", "flow/*", "failures/!(full-disk|closed-store)", "runs/*", "inline/*", "in-process/*"],
   ...["api/!(stream|fuzz|search|browser-guard|errors|json-answer|openapi|option-names|server)"],
-  "postgres/conformance",
 ];
 
 /** Further suites on PostgreSQL: for most of what they test, the store makes no difference. */
@@ -113,7 +115,6 @@ const suites: Readonly<Record<string, Suite>> = {
   // On PostgreSQL only.
   postgres: {
     include: "packages/engine/test/postgres/**/*.test.ts",
-    exclude: "packages/engine/test/postgres/conformance.test.ts",
     globalSetup: [PROGRAMS, POSTGRES_SERVER],
   },
   // The engine on each runtime that it promises to run on.
@@ -129,6 +130,7 @@ const suites: Readonly<Record<string, Suite>> = {
   "e2e-one-step": {
     include: IN_BOTH_MODES.e2e.map((name) => `e2e/test/${name}.test.ts`),
     mode: "one step a delivery",
+    again: true,
     globalSetup: PROGRAMS,
   },
   // Long suites have fewer cases on PostgreSQL.
@@ -138,6 +140,7 @@ const suites: Readonly<Record<string, Suite>> = {
       ...["rollback-resume", "rollback-states", "rollbacks", "run-ends"],
     ].map((name) => `e2e/test/${name}.test.ts`),
     store: "postgres",
+    again: true,
     globalSetup: POSTGRES_SERVER,
   },
   // The suites of clients, of processes that are killed, and of the rest of the API. Only `.ci/run` runs them on PostgreSQL.
@@ -166,6 +169,7 @@ const suites: Readonly<Record<string, Suite>> = {
   "engine-postgres": {
     include: ON_BOTH_STORES.map((name) => `packages/engine/test/${name}.test.ts`),
     store: "postgres",
+    again: true,
     globalSetup: POSTGRES_SERVER,
   },
   engine: {
@@ -192,22 +196,32 @@ class ProjectByProject extends BaseSequencer {
 
 const inMemory = temporaryFiles();
 
-const projects = Object.entries(suites).map(([name, { include, exclude, mode, store, onDisk, ...how }]) => ({
-  test: {
-    name,
-    include: [include].flat(),
-    exclude: ["**/node_modules/**", ...(exclude === undefined ? [] : [exclude])],
-    testTimeout: TIMEOUT,
-    hookTimeout: TIMEOUT,
-    ...(store === "postgres" ? { setupFiles: ON_POSTGRES } : {}),
-    env: { TEST_MODE: mode ?? "inline", TEST_STORE: store ?? "sqlite", ...(onDisk ? {} : inMemory) },
-    // The files of a worker share modules. A file that changes one, or a global, changes it back; @hono/node-server does so unless
-    // it is told not to.
-    isolate: false,
-    expect: { poll: { timeout: POLL_TIMEOUT } },
-    ...how,
-  },
-}));
+const filesOf = (patterns: readonly string[], again = false): readonly string[] =>
+  again && isSample() ? sampledFiles(globSync(patterns, { cwd: import.meta.dirname }).sort()) : patterns;
+
+const projects = Object.entries(suites).map(
+  ([name, { include, again, exclude, mode, store, onDisk, ...how }]) => ({
+    test: {
+      name,
+      include: [...filesOf([include].flat(), again)],
+      exclude: ["**/node_modules/**", ...(exclude === undefined ? [] : [exclude])],
+      testTimeout: TIMEOUT,
+      hookTimeout: TIMEOUT,
+      ...(store === "postgres" ? { setupFiles: ON_POSTGRES } : {}),
+      env: {
+        TEST_MODE: mode ?? "inline",
+        TEST_STORE: store ?? "sqlite",
+        ...(onDisk ? {} : inMemory),
+        ...(again ? settingOfRepeats() : {}),
+      },
+      // The files of a worker share modules. A file that changes one, or a global, changes it back; @hono/node-server does so unless
+      // it is told not to.
+      isolate: false,
+      expect: { poll: { timeout: POLL_TIMEOUT } },
+      ...how,
+    },
+  }),
+);
 
 export default defineConfig({
   test: {

@@ -1,4 +1,5 @@
 import { temporaryFolder } from "@perdure/test-support/process";
+import { sampled } from "@perdure/test-support/sample";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { chaos } from "../chaos/chaos.ts";
 import { seeded } from "./support/seed.ts";
@@ -9,12 +10,14 @@ beforeEach(() => {
 });
 afterEach(() => folder.remove());
 
+const SYSTEMS = [
+  ["one engine on SQLite", "sqlite", 7000],
+  ["two engines on PostgreSQL, which restarts, one of them frozen for a while", "postgres", 9000],
+] as const;
+
 // npm run chaos is the long version.
 describe("processes that are killed again and again", () => {
-  it.each([
-    ["one engine on SQLite", "sqlite", 7000],
-    ["two engines on PostgreSQL, which restarts, one of them frozen for a while", "postgres", 9000],
-  ] as const)(
+  it.each(sampled(SYSTEMS, 2))(
     "keep every promise: %s",
     async (_name, store, duration) => {
       const { seed } = seeded();

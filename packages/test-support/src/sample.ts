@@ -4,8 +4,8 @@
 const SAMPLE = "TEST_SAMPLE";
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** The number of the sample that runs; undefined where all cases run. */
-const current: number | undefined = readNumber(process.env);
+/** Whether a sample runs, and not all cases. */
+export const isSample = (): boolean => readNumber(process.env) !== undefined;
 
 /**
  * Chooses the cases of a suite that run: all of them, or in a sample each nth. Samples with consecutive numbers have different
@@ -21,12 +21,32 @@ export function sampled<Case>(
   every: number,
   covering: readonly (keyof Case)[] = [],
 ): readonly Case[] {
-  return current === undefined ? cases : takeSample(cases, { number: current, every, covering });
+  const number = readNumber(process.env);
+  return number === undefined ? cases : takeSample(cases, { number, every, covering });
+}
+
+/**
+ * The files of a suite that another project runs, too: in a sample each second one. {@link settingOfRepeats} says which sample of
+ * its cases a file runs.
+ */
+export function sampledFiles(files: readonly string[]): readonly string[] {
+  return sampled(files, 2);
+}
+
+/** The variable of tests in {@link sampledFiles}. */
+export function settingOfRepeats(): Readonly<Record<string, string>> {
+  const number = readNumber(process.env);
+  return number === undefined ? {} : { [SAMPLE]: String(sampleInRepeats(number)) };
+}
+
+/** @returns consecutive numbers for each second one: otherwise cases of odd samples would never run in files of even ones */
+export function sampleInRepeats(number: number): number {
+  return Math.floor(number / 2);
 }
 
 /** How many random cases a suite tries that has new ones in each run: `count`, or in a sample an nth of it. */
 export function sampledCount(count: number, every: number): number {
-  return current === undefined ? count : Math.ceil(count / every);
+  return isSample() ? Math.ceil(count / every) : count;
 }
 
 /** Which part of a list is a sample. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { sampleOf, takeSample } from "../src/sample.ts";
+import { sampleInRepeats, sampleOf, takeSample } from "../src/sample.ts";
 
 const WAYS = ["throws", "stalls", "times out", "is cancelled", "answers 404"];
 const STARTS = ["trigger", "schedule", "invoke", "POST"];
@@ -33,6 +33,16 @@ describe("a sample of a suite's cases", () => {
     const sample = takeSample(rows, sampling);
     expect(takeSample(rows, sampling)).toEqual(sample);
     expect(sample).toEqual(rows.filter((row) => sample.includes(row)));
+  });
+
+  it.each([2, 3, 4, 5])("has all cases of a file that each second sample has, in its turn (%d)", (every) => {
+    const ran = new Set<string>();
+    for (const number of NUMBERS.slice(0, 2 * every)) {
+      const cases = takeSample(WAYS, { number: sampleInRepeats(number), every, covering: [] });
+      for (const file of takeSample(["a", "b", "c"], { number, every: 2, covering: [] }))
+        for (const one of cases) ran.add(`${file} ${one}`);
+    }
+    expect(ran.size).toBe(3 * WAYS.length);
   });
 
   it("of no cases has none", () => {

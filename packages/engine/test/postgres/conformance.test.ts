@@ -4,8 +4,8 @@ import { conformance } from "../store/conformance.ts";
 import { Tables } from "./tables.ts";
 
 /**
- * Ways of the planner that are switched off. What is left reads a subquery again for each row. All other suites of this
- * project have the planner's own choice.
+ * Ways of the planner that are switched off. What is left reads a subquery again for each row. All other suites have the
+ * planner's own choice.
  */
 const WITHOUT = ["hashjoin", "mergejoin", "hashagg", "sort", "material", "memoize"];
 
