@@ -1,10 +1,12 @@
+import { toErrorBody } from "@perdure/core/protocol";
+
 /** Returns the message of any thrown value; for an `AggregateError`, the messages of its errors. */
 export function messageOf(thrown: unknown): string {
   if (thrown instanceof AggregateError && thrown.errors.length > 0) {
     return [...new Set(thrown.errors.map(messageOf))].join("; ");
   }
   if (thrown instanceof Error) return thrown.message || thrown.name;
-  return String(thrown);
+  return toErrorBody(thrown, false).message;
 }
 
 /** The words in a message of OpenSSL, between a thread's id, codes, and a file of its sources. */
