@@ -448,6 +448,10 @@ describe("the engine that a command asks", () => {
     expect(away.err).toBe(
       `No engine answers at ${nowhere}: connection refused. Start one with "npx perdure dev", or name another with --url.\n`,
     );
+    const secure = url.replace("http:", "https:");
+    expect((await perdure(["runs"], { env: { PERDURE_URL: secure } })).err).toBe(
+      `No engine answers at ${secure}: TLS failed (wrong version number): the server speaks no TLS, call it by http://. Start one with "npx perdure dev", or name another with --url.\n`,
+    );
     const refused = await perdure(["runs", "--token", "wrong-token-123"]);
     expect(refused.code).toBe(1);
     expect(refused.err).toMatch(/answers 401: /);

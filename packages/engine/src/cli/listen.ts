@@ -115,7 +115,10 @@ export function giveUp(message: string): void {
 
 /** Returns the error line for a database that the engine can't open. */
 export function unavailable({ message }: StoreUnavailable): string {
-  return `${message} Choose another one with --db <file>.`;
+  const remedy = message.includes("is in use by")
+    ? "Stop that one, such as another perdure dev, or choose another database with --db <file>."
+    : "Choose another one with --db <file>.";
+  return `${message} ${remedy}`;
 }
 
 function callerIpOf(incoming: HttpBindings["incoming"]): string | undefined {

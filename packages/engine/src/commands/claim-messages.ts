@@ -1,10 +1,10 @@
-import { earliest, type NextTimes, nextTimes } from "../queries/next-times.ts";
+import { earliest, type NextTimes, nextTimes, onlyMessagesAreDue } from "../queries/next-times.ts";
 import { STATUS } from "../rules/message-status.ts";
 import type { ClaimOrder } from "../store/claim-order.ts";
-import type { Claim, Claims } from "../store/claims.ts";
-import * as inOrder from "../store/in-order.ts";
+import type { Claims } from "../store/claims.ts";
 import { isQueuePaused } from "../store/tables/queues.ts";
 import { CLAIMABLE_MESSAGES, type ClaimableRow, type MessageRow } from "../store/tables/rows.ts";
+import { runsWithEnds } from "../store/tables/runs.ts";
 import { SKIP_LOCKED, sql, type Tx } from "../store/tx.ts";
 import { admitByFlow, isFlowPaused } from "./admit-by-flow.ts";
 import { Locks } from "./claim-locks.ts";
@@ -18,9 +18,9 @@ import {
 import { enqueueMessage } from "./enqueue-message.ts";
 import { expireRuns } from "./expire-runs.ts";
 import { expireWaits } from "./expire-waits.ts";
+import { claimsOf, type Leased, leaseMessages } from "./lease-messages.ts";
 import { makeScheduledMessages } from "./make-scheduled-messages.ts";
 import { releaseDueFlows } from "./release-throttled.ts";
-import { takeMessages } from "./take-messages.ts";
 import { throttleMessage } from "./throttle-message.ts";
 
 /** Rounds of holding messages back. The next claim takes what the last round leaves. */
@@ -37,25 +37,29 @@ const MAX_ROUNDS = 8;
  * 4. A claim that finds nothing looks for messages that another engine has held back: this one may have room for them.
  *
  * A claim waits for no lock, so that no two engines wait for each other: it passes over messages that another transaction
- * is at, and says so.
+ * is at, and says so. Statements that don't depend on each other's results are on their way at the same time: mostly, a claim waits
+ * for the database three times, and for its commit.
  */
 export async function claimMessages(tx: Tx, order: ClaimOrder): Promise<Claims> {
   const { limit, destinations, owner = "" } = order;
   const pass = new Locks(tx);
-  const [times] = await Promise.all([
-    nextTimes(tx),
-    destinations && releaseDeferred(tx, destinations, limit),
-  ]);
-  await makeDue(tx, times, pass);
   const seen = new Set(destinations?.open.keys());
-  const claims: Claim[] = [];
+  const leased: Leased[] = [];
+  let due = await firstDue(tx, order, pass);
   let ranOut = false;
-  for (let round = 0; round < MAX_ROUNDS && claims.length < limit; round++) {
-    const wanted = limit - claims.length;
-    const due = await tx.all<ClaimableRow>(
-      sql`${CLAIMABLE_MESSAGES} WHERE due.at <= ${tx.now} ORDER BY due.at, due.message LIMIT ${wanted} ${SKIP_LOCKED}`,
-    );
-    const locked = await inOrder.mapSideBySide(due, (message) => pass.take("run", message.run_id));
+  for (let round = 1; ; round++) {
+    const wanted = limit - leased.length;
+    // The runs are read under their locks. Those of messages that are passed over are read for nothing.
+    const [locked, runs] = await Promise.all([
+      pass.takeEach(
+        "run",
+        due.map(({ run_id }) => run_id),
+      ),
+      runsWithEnds(
+        tx,
+        due.flatMap(({ run }) => run ?? []),
+      ),
+    ]);
     const free = due.filter((_, at) => locked[at]);
     const admitted: ClaimableRow[] = [];
     const deferred: Deferral[] = [];
@@ -69,31 +73,69 @@ export async function claimMessages(tx: Tx, order: ClaimOrder): Promise<Claims> 
       if (message.flow_key === null) continue;
       // Its key counts it before it admits another one.
       deferMessages(tx, deferred.splice(0), owner);
-      claims.push(...(await takeMessages(tx, admitted.splice(0), order)));
+      leased.push(...(await leaseMessages(tx, admitted.splice(0), { order, runs })));
     }
     deferMessages(tx, deferred, owner);
-    claims.push(...(await takeMessages(tx, admitted, order)));
+    leased.push(...(await leaseMessages(tx, admitted, { order, runs })));
     ranOut = due.length < wanted;
-    if (ranOut || free.length < due.length) break;
+    if (ranOut || free.length < due.length || leased.length >= limit || round === MAX_ROUNDS) break;
+    due = await dueMessages(tx, limit - leased.length);
   }
-  if (claims.length === 0 && destinations)
+  if (leased.length === 0 && destinations)
     for (const destination of await deferredDestinations(tx)) seen.add(destination);
-  const [later, waiting] = await Promise.all([nextTimes(tx), hasDeferred(tx, seen)]);
+  const [claims, later, waiting] = await Promise.all([
+    claimsOf(tx, leased),
+    nextTimes(tx),
+    hasDeferred(tx, seen),
+  ]);
   const nextDue = earliest(later);
-  const isDue = (time: number | null | undefined): boolean => typeof time === "number" && time <= tx.now;
   // A message that is due, and that the last round hasn't seen, has a row that another transaction has locked.
-  const passedOver = pass.passedOver || (ranOut && isDue(later.message));
-  const busy = claims.length === 0 && passedOver && isDue(nextDue);
+  const passedOver = pass.passedOver || (ranOut && isDue(tx, later.message));
+  const busy = claims.length === 0 && passedOver && isDue(tx, nextDue);
   return { claims, nextDue, busy, destinations: waiting };
 }
 
-/** Makes the messages of everything else that is due. */
-async function makeDue(tx: Tx, times: NextTimes, pass: Locks): Promise<void> {
-  const isDue = (time: number | null): boolean => time !== null && time <= tx.now;
-  if (isDue(times.schedule)) await makeScheduledMessages(tx, pass);
-  if (isDue(times.run)) await expireRuns(tx, pass);
-  if (isDue(times.wait)) await expireWaits(tx, pass);
-  if (isDue(times.flow)) await releaseDueFlows(tx, pass);
+/**
+ * The messages that are due, after everything else that is due has become messages. They are asked for together with the times, under
+ * the condition that nothing else is due: a claim that held messages while it ends the messages of expired runs might wait for
+ * another claim, and that one for it.
+ */
+async function firstDue(
+  tx: Tx,
+  { limit, destinations }: ClaimOrder,
+  pass: Locks,
+): Promise<readonly ClaimableRow[]> {
+  const coming = nextTimes(tx);
+  const isDeferred = destinations !== undefined && destinations.open.size > 0;
+  const early = isDeferred ? undefined : dueMessages(tx, limit, onlyMessagesAreDue(tx.now));
+  const [times, due] = await Promise.all([
+    coming,
+    early,
+    destinations && releaseDeferred(tx, destinations, limit),
+  ]);
+  const isChanged = await makeDue(tx, times, pass);
+  return due && !isChanged ? due : dueMessages(tx, limit);
+}
+
+function dueMessages(tx: Tx, limit: number, condition = sql`true`): Promise<ClaimableRow[]> {
+  return tx.all<ClaimableRow>(
+    sql`${CLAIMABLE_MESSAGES} WHERE due.at <= ${tx.now} AND ${condition}
+      ORDER BY due.at, due.message LIMIT ${limit} ${SKIP_LOCKED}`,
+  );
+}
+
+function isDue({ now }: Tx, time: number | null | undefined): boolean {
+  return typeof time === "number" && time <= now;
+}
+
+/** Makes the messages of everything else that is due. @returns whether anything is */
+async function makeDue(tx: Tx, times: NextTimes, pass: Locks): Promise<boolean> {
+  const { schedule, run, wait, flow } = times;
+  if (isDue(tx, schedule)) await makeScheduledMessages(tx, pass);
+  if (isDue(tx, run)) await expireRuns(tx, pass);
+  if (isDue(tx, wait)) await expireWaits(tx, pass);
+  if (isDue(tx, flow)) await releaseDueFlows(tx, pass);
+  return [schedule, run, wait, flow].some((time) => isDue(tx, time));
 }
 
 /** Whether a message's queue and flow control key admit it. Otherwise it waits for them. */

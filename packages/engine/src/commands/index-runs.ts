@@ -44,7 +44,7 @@ interface Progress {
  */
 export async function indexRuns(tx: Tx, ids: readonly string[]): Promise<string[]> {
   // Another engine may be about to index the same run: this engine doesn't wait for it.
-  const taken = await Promise.all(ids.map((id) => tx.tryLock("index", id)));
+  const taken = await tx.tryLock("index", ...ids);
   const left = new Set(ids.filter((_, at) => !taken[at]));
   const rows = await tx.all<Row>(
     sql`SELECT runs.key, runs.id, runs.created_at, runs.state, runs.config, substr(runs.response, 1, ${MAX_SEARCHED}) AS response,

@@ -15,9 +15,9 @@ export async function sweepFlows(tx: Tx, { logs: until, now }: Expiry, limit: nu
        AND paused = 0 AND pinned_parallelism = 0 AND pinned_rate = 0
      ORDER BY used_at LIMIT ${limit}`,
   );
-  for (const { key, live } of rows) {
-    // While the transaction has the key's lock, nothing begins to use the key.
-    if (!(await tx.tryLock("flow", key))) continue;
+  // While the transaction has a key's lock, nothing begins to use the key.
+  const taken = await tx.tryLock("flow", ...rows.map(({ key }) => key));
+  for (const { key, live } of rows.filter((_, at) => taken[at])) {
     // The next sweep of a key with messages comes only after as long again.
     if (live === 1) await tx.run(sql`UPDATE flows SET used_at = ${now} WHERE key = ${key}`);
     else

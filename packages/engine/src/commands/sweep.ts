@@ -63,7 +63,8 @@ async function sweepDeadLetters(tx: Tx, until: number, limit: number): Promise<n
     sql`SELECT id, run FROM dlq WHERE removed = 0 AND created_at <= ${until} ORDER BY created_at LIMIT ${limit}`,
   );
   // A letter that is locked is being resumed, or retried.
-  for (const row of rows) if (await tx.tryLock("letter", row.id)) await removeDeadLetter(tx, row);
+  const taken = await tx.tryLock("letter", ...rows.map(({ id }) => id));
+  for (const row of rows.filter((_, at) => taken[at])) await removeDeadLetter(tx, row);
   return rows.length;
 }
 

@@ -1,6 +1,6 @@
 import type { Attempt } from "../rules/answer.ts";
 import type { Cancel, Clock } from "../rules/clock.ts";
-import { messageOf } from "../rules/thrown.ts";
+import { reasonOf } from "../rules/thrown.ts";
 import { DestinationRefused } from "./policy.ts";
 import type { DeliveryRequest } from "./request.ts";
 import { shortageOf } from "./shortage-backoff.ts";
@@ -63,15 +63,4 @@ export async function attempt(
   } finally {
     cancel?.();
   }
-}
-
-/** The words in a message of OpenSSL, between a thread's id, codes, and a file of its sources. */
-const TLS_REASON = /SSL routines:[^:]*:([^:]+)/;
-
-function reasonOf(error: unknown): string {
-  const message = messageOf(error).trim();
-  const [, reason] = TLS_REASON.exec(message) ?? [];
-  if (reason === undefined) return message;
-  const hint = reason === "wrong version number" ? ": the server speaks no TLS, call it by http://" : "";
-  return `TLS failed (${reason})${hint}`;
 }

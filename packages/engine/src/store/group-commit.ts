@@ -315,7 +315,7 @@ function toTx(connection: Connection, turns: Turns, own: OfTransaction): Tx {
       for (const query of queriesOf(each)) connection.send(query);
     },
     lock: (kind, ...keys) => connection.lock(kind, ...keys),
-    tryLock: (kind, key) => connection.tryLock(kind, key),
+    tryLock: (kind, ...keys) => connection.tryLock(kind, ...keys),
     ...own,
   };
 }

@@ -37,8 +37,8 @@ export interface Tx {
    * their keys.
    */
   lock(kind: LockKind, ...keys: readonly string[]): Promise<void>;
-  /** Takes the lock of this name if no other transaction has it. @returns whether it did */
-  tryLock(kind: LockKind, key: string): Promise<boolean>;
+  /** Takes those of the locks that no other transaction has. @returns for each name whether the transaction has the lock now */
+  tryLock(kind: LockKind, ...keys: readonly string[]): Promise<boolean[]>;
   /** Wakes the dispatcher when a message, schedule or wait comes due. @param dueAt milliseconds since 1970 */
   wakeAt(dueAt: number): void;
   /** Passes an event to the engine's observers, once the transaction is durable. */
@@ -66,7 +66,7 @@ export function withoutWakeUps(tx: Tx): Tx {
     allForEach: (each) => tx.allForEach(each),
     sendForEach: (each) => tx.sendForEach(each),
     lock: (kind, ...keys) => tx.lock(kind, ...keys),
-    tryLock: (kind, key) => tx.tryLock(kind, key),
+    tryLock: (kind, ...keys) => tx.tryLock(kind, ...keys),
     record: (event) => tx.record(event),
     count: (change) => tx.count(change),
     wakeAt: () => {},

@@ -128,7 +128,7 @@ describe("perdure dev", () => {
     const second = dev(["--port", "0", "--db", "a.db"]);
     expect(await second.exit()).toBe(1);
     expect(second.said()).toBe(
-      "The database a.db is in use by another process. Choose another one with --db <file>.\n",
+      "The database a.db is in use by another process. Stop that one, such as another perdure dev, or choose another database with --db <file>.\n",
     );
     first.child.kill("SIGKILL");
     await first.exit();

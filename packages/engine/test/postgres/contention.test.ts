@@ -2,14 +2,16 @@ import { HEADER } from "@perdure/core/protocol";
 import { newDatabase } from "@perdure/test-support/postgres-database";
 import { sampled } from "@perdure/test-support/sample";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createPostgresStore } from "../../src/open-postgres.ts";
 import { migrations } from "../../src/store/migrations.ts";
 import { ClientSession } from "../../src/store/postgres/client.ts";
 import { PostgresDriver } from "../../src/store/postgres/driver.ts";
 import { readLocation } from "../../src/store/postgres/location.ts";
 import { migrate } from "../../src/store/postgres/migrate.ts";
 import { LOCKS, type LockKind, sql, type Tx } from "../../src/store/tx.ts";
-import { APP, type Call, type Endpoint, failed, isFailure, ok, type World } from "../harness.ts";
+import { APP, type Call, type Endpoint, failed, isFailure, ok, START, type World } from "../harness.ts";
 import { app, CHILD, callStep, invokeStep, runStep, THIRD, waitStep, workflow } from "../steps.ts";
+import { LEASE, start } from "../store/kit.ts";
 import { startEngines } from "./engines.ts";
 
 /** Two connections of two engines, with the reasons for which their operations were done again. */
@@ -98,8 +100,27 @@ describe("two transactions that take two locks", () => {
       return driver.write((other) => other.tryLock("run", "wfr_1"));
     });
     await driver.close();
-    expect(taken).toBe(true);
+    expect(taken).toEqual([true]);
   });
+});
+
+it("claims of two engines that end expired runs don't wait for each other", async () => {
+  const stores = sides.map(({ driver }) => createPostgresStore(driver));
+  for (const { retries } of sides) retries.length = 0;
+  for (let round = 0; round < 10; round++) {
+    for (const { driver } of sides) driver.useClock(() => START);
+    const ids = Array.from({ length: 20 }, (_, at) => `wfr_expiring_${round}_${at}`);
+    await stores[0]?.accept(ids.map((id) => start(id, { [HEADER.runTimeout]: "1s" })));
+    for (const { driver } of sides) driver.useClock(() => START + 2000);
+    const claimed = await Promise.all(
+      stores.map((store) => store.claim({ limit: 10, leaseUntil: START + LEASE })),
+    );
+    // The runs have failed: no delivery of them is left.
+    expect(claimed.flatMap(({ claims }) => claims.filter(({ message }) => message.kind === "step"))).toEqual(
+      [],
+    );
+  }
+  expect(sides.flatMap(({ retries }) => retries)).not.toContain("deadlock");
 });
 
 /** Random numbers that are the same each time (mulberry32). */

@@ -62,7 +62,7 @@ it("a run of two steps waits for the database so often at most", async () => {
   const claimed = await tripsOf(async () => {
     [claim] = (await store.claim({ limit: 10, leaseUntil: START + LEASE })).claims;
   });
-  expect(claimed).toBeLessThanOrEqual(7);
+  expect(claimed).toBeLessThanOrEqual(4);
   const held = claim as Claim;
   const append = (id: number) => appendUnder(store, held, { after: id, records: [done(id)] });
   expect(await tripsOf(() => append(1))).toBe(1);
@@ -86,7 +86,7 @@ it("a claim or an append takes no more statements, and waits no more often, for 
     ({ claims } = await store.claim({ limit: 30, leaseUntil: START + LEASE }));
   });
   expect(claims).toHaveLength(30);
-  expect(claimed).toBeLessThanOrEqual(7);
+  expect(claimed).toBeLessThanOrEqual(4);
   expect(statements - before).toBeLessThanOrEqual(10);
   const append = async (id: number): Promise<{ statements: number; trips: number }> => {
     const before = { statements, trips };

@@ -2,7 +2,7 @@ import { afterEach, beforeEach } from "vitest";
 import { createStore, type Store } from "../../src/commands/store.ts";
 import { type Connection, GroupCommit } from "../../src/store/group-commit.ts";
 import { Database } from "../../src/store/sqlite/database.ts";
-import type { Sql } from "../../src/store/tx.ts";
+import type { LockKind, Sql } from "../../src/store/tx.ts";
 import { START } from "../harness.ts";
 
 /** The statements of group commit, which operations that arrive together share. */
@@ -51,8 +51,8 @@ class Counting implements Connection {
     return this.#db.commit();
   }
 
-  tryLock(): Promise<boolean> {
-    return this.#db.tryLock();
+  tryLock(kind: LockKind, ...keys: readonly string[]): Promise<boolean[]> {
+    return this.#db.tryLock(kind, ...keys);
   }
 
   lock(): Promise<void> {

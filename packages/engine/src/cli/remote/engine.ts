@@ -1,6 +1,7 @@
 import { userInfo } from "node:os";
 import { Client } from "@perdure/core";
 import { DEV_CREDENTIALS, PERSON_HEADER, readVariable } from "@perdure/core/protocol";
+import { reasonOf } from "../../rules/thrown.ts";
 import type { Env } from "../settings.ts";
 import { CommandError, EXIT } from "./command-error.ts";
 
@@ -141,8 +142,8 @@ export class RemoteEngine {
   }
 
   #unreachable(cause: unknown): CommandError {
-    const { code, message } = Object((cause as Error).cause ?? cause) as { code?: string; message?: string };
-    const reason = code === "ECONNREFUSED" ? "connection refused" : (message ?? String(cause));
+    const inner = (cause as Error).cause ?? cause;
+    const reason = Object(inner).code === "ECONNREFUSED" ? "connection refused" : reasonOf(inner);
     return new CommandError(
       EXIT.unreachable,
       `No engine answers at ${this.url}: ${reason}. Start one with "npx perdure dev", or name another with --url.`,

@@ -22,8 +22,6 @@ export class Transaction {
   #mustNotWait = false;
   /** The locks that this transaction has. */
   readonly #locks = new Set<string>();
-  /** Locks that are being asked for at this moment, and the results of the statements that will ask for them. */
-  readonly #asked = new Map<LockKind, AskedLocks>();
 
   constructor(session: PostgresSession) {
     this.#session = session;
@@ -46,7 +44,7 @@ export class Transaction {
         if (each.rows.length > 0) this.#send(toOneStatement(each));
       },
       lock: (kind, ...keys) => this.#lock(kind, keys),
-      tryLock: (kind, key) => this.#tryLock(kind, key),
+      tryLock: (kind, ...keys) => this.#tryLock(kind, keys),
       wakeAt: (dueAt) => this.#changes.wakeAt(dueAt),
       record: (event) => this.#changes.record(event),
       count: (change) => this.#changes.count(change),
@@ -143,40 +141,17 @@ export class Transaction {
 
   /** @throws LockBusy when another transaction has one of the locks: the caller must undo the operation */
   async #lockAtOnce(kind: LockKind, keys: readonly string[]): Promise<void> {
-    const taken = await this.#try(kind, keys);
+    const taken = await this.#tryLock(kind, keys);
     if (taken.includes(false)) throw new LockBusy(kind, keys);
-    for (const key of keys) this.#locks.add(`${kind} ${key}`);
   }
 
-  async #tryLock(kind: LockKind, key: string): Promise<boolean> {
-    const lock = `${kind} ${key}`;
-    if (this.#locks.has(lock)) return true;
-    const asked = this.#asked.get(kind) ?? this.#askSoon(kind);
-    const at = asked.keys.push(key) - 1;
-    const taken = (await asked.taken)[at] === true;
-    if (taken) this.#locks.add(lock);
-    return taken;
+  async #tryLock(kind: LockKind, keys: readonly string[]): Promise<boolean[]> {
+    const asked = keys.filter((key) => !this.#locks.has(`${kind} ${key}`));
+    if (asked.length > 0) {
+      const { rows } = await this.#run(tryLocks(kind, asked));
+      for (const [at, { taken }] of (rows as { readonly taken: boolean }[]).entries())
+        if (taken) this.#locks.add(`${kind} ${asked[at]}`);
+    }
+    return keys.map((key) => this.#locks.has(`${kind} ${key}`));
   }
-
-  /** One statement asks for all locks of a kind that callers ask for side by side. */
-  #askSoon(kind: LockKind): AskedLocks {
-    const keys: string[] = [];
-    const taken = Promise.resolve().then(() => {
-      this.#asked.delete(kind);
-      return this.#try(kind, keys);
-    });
-    const asked = { keys, taken };
-    this.#asked.set(kind, asked);
-    return asked;
-  }
-
-  async #try(kind: LockKind, keys: readonly string[]): Promise<boolean[]> {
-    const { rows } = await this.#run(tryLocks(kind, keys));
-    return (rows as { readonly taken: boolean }[]).map(({ taken }) => taken);
-  }
-}
-
-interface AskedLocks {
-  readonly keys: string[];
-  readonly taken: Promise<readonly boolean[]>;
 }

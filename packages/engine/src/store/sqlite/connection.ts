@@ -2,7 +2,7 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { fifoCache } from "../fifo-cache.ts";
 import type { Connection } from "../group-commit.ts";
 import { Renderer } from "../renderer.ts";
-import { type Dialect, type Sql, sql } from "../tx.ts";
+import { type Dialect, type LockKind, type Sql, sql } from "../tx.ts";
 import { failureOf } from "./file.ts";
 
 const DIALECT: Dialect = {
@@ -130,9 +130,9 @@ export class SqliteConnection implements Connection {
   /** Does nothing: SQLite has one writer, so a transaction has nothing to lock. */
   async lock(): Promise<void> {}
 
-  /** Returns true: no other transaction has a lock. */
-  async tryLock(): Promise<boolean> {
-    return true;
+  /** Returns true for each: no other transaction has a lock. */
+  async tryLock(_kind: LockKind, ...keys: readonly string[]): Promise<boolean[]> {
+    return keys.map(() => true);
   }
 
   check(): void {

@@ -16,31 +16,8 @@ import { queueOfPlace } from "./queue-places.ts";
 import { releaseThrottled } from "./release-throttled.ts";
 import { finishDelivery } from "./step-delivery.ts";
 
-/**
- * Claims messages, those of one run one after the other.
- *
- * @returns the claims, in the order of the messages, without deliveries that aren't needed
- */
-export async function takeMessages(
-  tx: Tx,
-  messages: readonly MessageRow[],
-  order: ClaimOrder,
-): Promise<Claim[]> {
-  const claims = new Map<number, Claim>();
-  const rounds = inOrder.rounds(messages, ({ run, seq }) => (run === null ? `message ${seq}` : `run ${run}`));
-  for (const round of rounds) {
-    const found = round.map((at) => messages[at] as MessageRow);
-    const taken = await takeRound(tx, found, order);
-    for (const [nth, at] of round.entries()) {
-      const claim = taken[nth];
-      if (claim) claims.set(at, claim);
-    }
-  }
-  return messages.flatMap((_, at) => claims.get(at) ?? []);
-}
-
-/** A message that is being claimed. */
-interface Taken {
+/** A message with the lease of this claim. */
+export interface Leased {
   readonly found: MessageRow;
   /** The message as it is from now on. */
   readonly row: MessageRow;
@@ -48,34 +25,63 @@ interface Taken {
   readonly offer: Exclude<Offer, { kind: "held" }>;
 }
 
+interface Leasing {
+  readonly order: ClaimOrder;
+  /** Runs that the claim has read. A lease changes its run, which the next one of the same run reads again. */
+  readonly runs: Map<number, RunWithEnd>;
+}
+
 /**
- * Claims messages of different runs, in a handful of statements however many they are:
+ * Leases messages, those of one run one after the other, in a handful of statements however many they are:
  *
- * 1. Their runs are read, and offers to append decided on. A delivery whose run another one holds isn't needed.
- * 2. The leases are stored, those of the deliveries and those of the runs.
- * 3. The entries that the deliveries carry are read.
+ * 1. Offers to append to their runs are decided on. A delivery whose run another one holds isn't needed.
+ * 2. The leases are sent, those of the deliveries and those of the runs: {@link claimsOf} waits for them.
+ *
+ * @returns the messages in their order, without deliveries that aren't needed
  */
-async function takeRound(
+export async function leaseMessages(
   tx: Tx,
   messages: readonly MessageRow[],
-  order: ClaimOrder,
-): Promise<(Claim | undefined)[]> {
-  const runs = await runsWithEnds(
+  leasing: Leasing,
+): Promise<Leased[]> {
+  const leased = new Map<number, Leased>();
+  const rounds = inOrder.rounds(messages, ({ run, seq }) => (run === null ? `message ${seq}` : `run ${run}`));
+  for (const round of rounds) {
+    const found = round.map((at) => messages[at] as MessageRow);
+    for (const [nth, one] of (await leaseRound(tx, found, leasing)).entries())
+      if (one) leased.set(round[nth] as number, one);
+  }
+  return messages.flatMap((_, at) => leased.get(at) ?? []);
+}
+
+/** Leases messages of different runs. */
+async function leaseRound(
+  tx: Tx,
+  messages: readonly MessageRow[],
+  { order, runs: known }: Leasing,
+): Promise<(Leased | undefined)[]> {
+  const keys = messages.flatMap(({ run }) => run ?? []);
+  const read = await runsWithEnds(
     tx,
-    messages.flatMap(({ run }) => run ?? []),
+    keys.filter((key) => !known.has(key)),
   );
-  const taken = await inOrder.map(messages, (message) => offerTo(tx, message, { runs, order }));
-  const kept = taken.filter((one) => one !== undefined);
+  const runs = new Map([...known, ...read]);
+  for (const key of keys) known.delete(key);
+  const leased = await inOrder.map(messages, (message) => offerTo(tx, message, { runs, order }));
+  const kept = leased.filter((one) => one !== undefined);
   sendLeases(tx, kept, order);
   logEach(
     tx,
     kept.map(({ row }) => row),
     "ACTIVE",
   );
-  const entries = await entriesOf(tx, kept);
-  const claims = await inOrder.mapSideBySide(kept, (one, at) => toClaim(tx, one, entries[at] ?? NO_ENTRIES));
-  const places = new Map(kept.map((one, at) => [one, claims[at]]));
-  return taken.map((one) => one && places.get(one));
+  return leased;
+}
+
+/** The claims of leased messages, in their order, with the entries that the deliveries carry. */
+export async function claimsOf(tx: Tx, leased: readonly Leased[]): Promise<Claim[]> {
+  const entries = await entriesOf(tx, leased);
+  return inOrder.mapSideBySide(leased, (one, at) => toClaim(tx, one, entries[at] ?? NO_ENTRIES));
 }
 
 interface Offering {
@@ -84,7 +90,7 @@ interface Offering {
 }
 
 /** @returns nothing for a delivery that isn't needed, because another one holds its run */
-async function offerTo(tx: Tx, found: MessageRow, { runs, order }: Offering): Promise<Taken | undefined> {
+async function offerTo(tx: Tx, found: MessageRow, { runs, order }: Offering): Promise<Leased | undefined> {
   const known = found.run === null ? undefined : runs.get(found.run);
   const offer: Offer = known && found.kind === "step" ? offerLease(tx, found, known) : { kind: "plain" };
   if (offer.kind === "held") {
@@ -99,18 +105,18 @@ async function offerTo(tx: Tx, found: MessageRow, { runs, order }: Offering): Pr
   return { found, row, run: known?.run, offer };
 }
 
-function sendLeases(tx: Tx, taken: readonly Taken[], { leaseUntil, owner = "" }: ClaimOrder): void {
+function sendLeases(tx: Tx, leased: readonly Leased[], { leaseUntil, owner = "" }: ClaimOrder): void {
   sendOffers(
     tx,
-    taken.flatMap(({ offer }) => (offer.kind === "lease" ? offer : [])),
+    leased.flatMap(({ offer }) => (offer.kind === "lease" ? offer : [])),
   );
-  const moved = taken.filter(({ found, row }) => found.entry !== row.entry);
+  const moved = leased.filter(({ found, row }) => found.entry !== row.entry);
   tx.sendForEach(
     forEach({ message: "number", entry: "number" }, moved.map(toEntryRow), (row, from) => {
       return sql`UPDATE messages SET entry = ${row.entry}${from} WHERE messages.seq = ${row.message}`;
     }),
   );
-  const rows = taken.map(({ row: { seq: message, status } }) => ({ message, status }));
+  const rows = leased.map(({ row: { seq: message, status } }) => ({ message, status }));
   tx.sendForEach(
     forEach({ message: "number", status: "string" }, rows, (row, from) => {
       return sql`UPDATE due SET status = ${row.status}, at = ${leaseUntil}, fence = fence + 1, owner = ${owner}${from}
@@ -119,11 +125,11 @@ function sendLeases(tx: Tx, taken: readonly Taken[], { leaseUntil, owner = "" }:
   );
 }
 
-function toEntryRow({ row: { seq: message, entry } }: Taken): { message: number; entry: number | null } {
+function toEntryRow({ row: { seq: message, entry } }: Leased): { message: number; entry: number | null } {
   return { message, entry };
 }
 
-async function toClaim(tx: Tx, { found, row, run, offer }: Taken, read: ClaimedEntries): Promise<Claim> {
+async function toClaim(tx: Tx, { found, row, run, offer }: Leased, read: ClaimedEntries): Promise<Claim> {
   const queue = row.queue ?? (await queueOfPlace(tx, row.place));
   const whole = row.run !== null && isPostRun(row.kind) ? await history(tx, row.run) : undefined;
   const entries = whole ?? read.entries;
@@ -165,8 +171,8 @@ async function endedRun(tx: Tx, run: Run, { kind }: MessageRow): Promise<Claim["
 const NO_ENTRIES: ClaimedEntries = { entries: [], omitted: 0, step: undefined };
 
 /** The entries that deliveries carry up to their own, by the places of the messages. */
-async function entriesOf(tx: Tx, taken: readonly Taken[]): Promise<(ClaimedEntries | undefined)[]> {
-  const parts = taken.map(({ row }) => partOf(row));
+async function entriesOf(tx: Tx, leased: readonly Leased[]): Promise<(ClaimedEntries | undefined)[]> {
+  const parts = leased.map(({ row }) => partOf(row));
   const read = await claimedEntries(
     tx,
     parts.filter((part) => part !== undefined),
