@@ -49,7 +49,7 @@ async function told(): Promise<void> {
 
 async function countsOf(sql: postgres.Sql, table: string): Promise<Record<string, number>> {
   const rows = await sql<{ name: string; read: string }[]>`SELECT indexrelname AS name, idx_tup_read AS read
-    FROM pg_stat_user_indexes WHERE relname = ${table}`;
+    FROM pg_stat_user_indexes WHERE relname = ${table} AND schemaname = current_schema`;
   return Object.fromEntries(rows.map(({ name, read }) => [name, Number(read)]));
 }
 
