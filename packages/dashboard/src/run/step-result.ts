@@ -1,14 +1,8 @@
+import type { WebhookHit } from "@perdure/core/protocol";
 import type { Step } from "../api/types.ts";
 import { parseJson } from "../format/json.ts";
 
 type Result = Pick<Step, "stepType" | "out">;
-
-/** A webhook's request, as its wait records it. */
-interface Hit {
-  readonly method: string;
-  readonly header: Readonly<Record<string, readonly string[]>>;
-  readonly body: string;
-}
 
 /** Returns a step's result as text. Waits record theirs in base64: the data of an event, or a webhook's whole request. */
 export function resultText(step: Result): string | undefined {
@@ -26,8 +20,8 @@ export function editableResult(step: Result): string | undefined {
   return hit ? decode(hit.body) : resultText(step);
 }
 
-function hitOf({ stepType, out }: Result): Hit | undefined {
-  return stepType === "WaitForWebhook" ? (parseJson(decode(out)) as Hit | undefined) : undefined;
+function hitOf({ stepType, out }: Result): WebhookHit | undefined {
+  return stepType === "WaitForWebhook" ? (parseJson(decode(out)) as WebhookHit | undefined) : undefined;
 }
 
 /** @returns undefined for a result that is hidden or redacted */

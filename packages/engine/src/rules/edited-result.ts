@@ -28,6 +28,15 @@ function toOut({ stepType, out }: StepRecord, json: string): string {
   if (awaits === undefined) return json;
   const data = toBase64(toBytes(json));
   if (awaits === "event") return data;
-  const hit = out === undefined ? NO_HIT : (JSON.parse(toText(fromBase64(out))) as WebhookHit);
-  return toBase64(toBytes(JSON.stringify({ ...hit, body: data })));
+  return toBase64(toBytes(JSON.stringify({ ...(hitIn(out) ?? NO_HIT), body: data })));
+}
+
+/** @returns undefined for a wait that has timed out, and for the record of another client that holds no request */
+function hitIn(out: string | undefined): WebhookHit | undefined {
+  try {
+    const hit: unknown = JSON.parse(toText(fromBase64(out ?? "")));
+    return typeof hit === "object" && hit !== null ? (hit as WebhookHit) : undefined;
+  } catch {
+    return undefined;
+  }
 }
