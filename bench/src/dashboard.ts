@@ -10,7 +10,7 @@ const ROUNDS = 7;
 /** Messages of a round, and of one batch. */
 const MESSAGES = 6000;
 const BATCH = 200;
-/** What the first page loads while things change, and the milliseconds between two loads. */
+/** The requests of the first page while things change, and the milliseconds between two loads. */
 const LISTS = [
   { path: "runs?count=50", ms: 1500 },
   { path: "numbers", ms: 5000 },

@@ -3,7 +3,7 @@ export interface Row {
   readonly name: string;
   /** The ratio of each round, in order. */
   readonly ratios: readonly number[];
-  /** What the median must reach; absent where the ratio is only told. */
+  /** The median must reach it; absent where the ratio is only told. */
   readonly bar?: Bar;
   /** Absolute figures behind the ratio, for the reader only: machines differ. */
   readonly figures: string;

@@ -11,7 +11,7 @@ const { SLEEPING, DEAD, BURST, PLAIN } =
     ? { SLEEPING: 1_000_000, DEAD: 100_000, BURST: 100_000, PLAIN: 3000 }
     : { SLEEPING: 100_000, DEAD: 20_000, BURST: 5000, PLAIN: 1000 };
 
-/** Of two contenders that claim 20 messages at once. */
+/** The turns of two contenders that claim 20 messages at once. */
 const TURNS = { rounds: 6, perRound: 4 };
 
 /** Items of a batch that an engine accepts. */

@@ -4,12 +4,12 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { startEngine, TOKEN } from "./engine-process.ts";
 
-/** What others notice of one large request: their longest waits, in milliseconds. */
+/** The longest waits of others beside one large request, in milliseconds. */
 export interface Stall {
   readonly title: string;
-  /** Of a `GET /health`. */
+  /** The longest of a `GET /health`. */
   readonly health: number;
-  /** Of a message, from its publication to its delivery. */
+  /** The longest of a message, from its publication to its delivery. */
   readonly delivery: number;
 }
 

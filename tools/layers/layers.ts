@@ -121,7 +121,7 @@ function resolve(file: string, specifier: string): string | undefined {
   return [...path, ...steps.slice(ups)].join("/");
 }
 
-/** What a source imports: statements, `import()`, and types. */
+/** The imports of a source: statements, `import()`, and types. */
 export function importsOf(file: string, text: string): Import[] {
   const lines = text.split("\n");
   return lines.flatMap((line, at) =>

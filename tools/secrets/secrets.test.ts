@@ -24,7 +24,7 @@ const files = ["core", "adapters", "engine"].flatMap((name) => {
   const folder = join(ROOT, "packages", name, "src");
   return (
     readdirSync(folder, { recursive: true, encoding: "utf8" })
-      // What a command line is given is compared once, and with nothing that a stranger has sent.
+      // An argument of a command line is compared once, and with nothing that a stranger has sent.
       .filter((file) => file.endsWith(".ts") && !file.startsWith("cli/"))
       .map((file) => join(folder, file))
   );

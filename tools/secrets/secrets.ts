@@ -6,7 +6,7 @@ export interface Comparison {
   readonly text: string;
 }
 
-/** What names a secret, or the hash of one, by its last word. */
+/** The last words of names of secrets, and of hashes of them. */
 const SECRET = /(?:signature|secret|password|hash|digest|hmac|mac|token|signingKey|bearer)s?$/i;
 
 const EQUALITY: ReadonlySet<ts.SyntaxKind> = new Set([
@@ -62,7 +62,7 @@ function isSecret(node: ts.Node): boolean {
   if (ts.isAwaitExpression(node) || ts.isParenthesizedExpression(node) || ts.isAsExpression(node))
     return isSecret(node.expression);
   if (ts.isNonNullExpression(node)) return isSecret(node.expression);
-  // What a function makes of a secret, or what is called a hash: `sha256(body)`, `digest(shown)`.
+  // The result of a function with a secret, or a value that is called a hash: `sha256(body)`, `digest(shown)`.
   if (ts.isCallExpression(node)) return isSecret(node.expression) || isHash(node.expression);
   return false;
 }

@@ -31,7 +31,7 @@ const bare: Wire = {
 };
 
 /**
- * What every endpoint of the protocol does that runs on each platform: the requests and answers are those of fetch, the
+ * The work of every endpoint of the protocol that runs on each platform: the requests and answers are those of fetch, the
  * signature is a JSON Web Token that binds the body and the headers, and the Web Crypto API checks it.
  */
 const standard: Wire = {

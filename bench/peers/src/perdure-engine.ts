@@ -7,7 +7,7 @@ const PROCESS = fileURLToPath(new URL("./engine-process.ts", import.meta.url));
 
 /** An engine of Perdure in a process of its own. */
 export interface EngineProcess {
-  /** What an endpoint needs to know. */
+  /** The variables that an endpoint reads. */
   readonly env: Readonly<Record<string, string>>;
   readonly pid: number;
   /** Triggers so many runs at once, and waits until the engine says that they, or `ends` runs in all, have succeeded. */

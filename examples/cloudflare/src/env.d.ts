@@ -1,9 +1,9 @@
-/** What wrangler.jsonc and the environment give the worker. */
+/** The worker gets these from wrangler.jsonc and the environment. */
 declare module "cloudflare:workers" {
   export const env: {
     readonly PERDURE_URL: string;
     readonly PERDURE_TOKEN: string;
-    /** What the failure function did, by order. */
+    /** The result of the failure function, by order. */
     readonly UNDONE: {
       get(key: string): Promise<string | null>;
       put(key: string, value: string): Promise<void>;

@@ -90,7 +90,7 @@ async function redeploy(engine: string, app: Running): Promise<void> {
   await deploy(engine, Number(new URL(app.url).port), { BANK: "trusting" });
 }
 
-/** Whatever ends by itself ends everything. */
+/** A process that ends by itself ends the others. */
 function watch(one: Running): void {
   running.push(one);
   void one.ended.then(() => running.includes(one) && stopping.abort());

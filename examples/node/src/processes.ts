@@ -35,7 +35,7 @@ export async function start(
     stdio: ["ignore", "pipe", "pipe"],
   });
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
-  // Whatever ends us ends it: nobody is left behind.
+  // It ends with this process, whatever the reason.
   const kill = () => child.kill("SIGKILL");
   process.once("exit", kill);
   void ended.then(() => process.off("exit", kill));

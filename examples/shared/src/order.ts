@@ -7,7 +7,7 @@ import type {
 import { z } from "zod";
 import type { Shop } from "./shop.ts";
 
-/** What a run is started with. A payload that doesn't fit fails the run, and its failure function is called. */
+/** The payload of a run. A payload that doesn't fit fails the run, and its failure function is called. */
 export const orderSchema = z.object({
   id: z.string(),
   card: z.string(),
@@ -18,7 +18,7 @@ export const orderSchema = z.object({
 
 export type Order = z.infer<typeof orderSchema>;
 
-/** What a fulfilled order's run returns. */
+/** The result of the run of a fulfilled order. */
 export interface Fulfilled {
   readonly order: string;
   readonly paid: string;

@@ -4,15 +4,15 @@ import type { RunLog } from "@perdure/core";
 export interface Progress {
   readonly state: RunLog["workflowState"];
   readonly steps: readonly { readonly name: string; readonly state: string; readonly failures: number }[];
-  /** What the workflow returned, as JSON text. */
+  /** The workflow's result, as JSON text. */
   readonly result: string | undefined;
-  /** What has become of the failure function, and what it returned. */
+  /** The state of the failure function, and its result. */
   readonly failure: { readonly state: string; readonly returned: string | undefined } | undefined;
   /** Nothing more will happen. */
   readonly ended: boolean;
 }
 
-/** What a run's log says of its progress. */
+/** A run's progress, by its log. */
 export function progressOf(run: RunLog): Progress {
   const { workflowState: state, workflowRunResponse: result, failureFunction: failure } = run;
   const steps = run.steps.flatMap((group): readonly Step[] => group.steps);
@@ -29,7 +29,7 @@ export function progressOf(run: RunLog): Progress {
   };
 }
 
-/** What is read of a step, finished or not. */
+/** A step in the log, finished or not. */
 interface Step {
   readonly stepName?: string;
   readonly state: string;

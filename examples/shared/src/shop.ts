@@ -1,9 +1,9 @@
 // The world outside of the workflow, played in memory: a warehouse, a bank, the post.
 
-/** What was done about an order that couldn't be fulfilled. */
+/** The measures for an order that couldn't be fulfilled. */
 export interface Undone {
   readonly order: string;
-  /** What was put back into the warehouse: `2 book`. */
+  /** The items that were put back into the warehouse: `2 book`. */
   readonly released: readonly string[];
   readonly reason: string;
   readonly status: number;

@@ -22,7 +22,7 @@ export function commandsOf(example: string): string[] {
 
 /** A command of a README, with all processes it has started. */
 export class Command {
-  /** What it has printed. */
+  /** Its output so far. */
   readonly lines: string[] = [];
   /** Resolves with its exit code; `null` when a signal has ended it. */
   readonly ended: Promise<number | null>;
@@ -88,7 +88,7 @@ export interface Example {
   stop(): Promise<void>;
 }
 
-/** What is added to the app's command; told the engine's URL, and a folder that is gone after the test. */
+/** Returns further arguments of the app's command, for the engine's URL and a folder that is deleted after the test. */
 type Extra = (engine: string, folder: string) => string;
 
 /** Runs both commands of an example's README. Only ports and the database are others, so that several can run at once. */
@@ -133,7 +133,7 @@ export async function place(url: string, order: Order): Promise<Progress> {
   }
 }
 
-/** What becomes of the two sample orders, wherever the workflow runs. */
+/** The ends of the two sample orders, on each platform. */
 export const EXPECTED = {
   good: {
     state: "RUN_SUCCESS",

@@ -80,7 +80,7 @@ function scatter(at: number): number {
   return Math.imul(at + 1, 0x9e_37_79_b1) >>> 0;
 }
 
-/** What decides about the sample of a run of `pnpm test`. */
+/** A run of `pnpm test`, as far as it decides about the sample. */
 export interface Occasion {
   /** The groups that are asked for. */
   readonly groups: readonly string[];
@@ -106,7 +106,7 @@ function readNumber({ [SAMPLE]: text }: Occasion["env"]): number | undefined {
   return Number(text);
 }
 
-/** Has the tests that this process starts run a sample, or all cases. */
+/** Sets the sample of the tests that this process starts; all cases for undefined. */
 export function useSample(number: number | undefined): void {
   if (number === undefined) delete process.env[SAMPLE];
   else process.env[SAMPLE] = String(number);

@@ -5,7 +5,7 @@ import { useEffect } from "react";
 
 const INTERVAL_MS = 300;
 
-/** Has the page rendered anew, again and again. */
+/** Renders the page again three times a second. */
 export function Refresh() {
   const router = useRouter();
   useEffect(() => {
