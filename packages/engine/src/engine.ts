@@ -1,10 +1,12 @@
 import { checkOptions, writeLine } from "@perdure/core/protocol";
 import { createApi, type EngineApi } from "./api/index.ts";
+import { createLocalClient, type LocalClient, type LocalClientOptions } from "./api/local-client.ts";
 import type { Store } from "./commands/store.ts";
 import { Dispatcher } from "./delivery/dispatcher.ts";
 import type { DispatcherOptions } from "./delivery/dispatcher-options.ts";
 import { type Parallelism, withGlobalFlow } from "./delivery/global-flow.ts";
 import { createKeys, fingerprintOf } from "./delivery/keys.ts";
+import { type LocalEndpoints, withEndpoints } from "./delivery/local-endpoints.ts";
 import { MemoryBudget } from "./delivery/memory-budget.ts";
 import { createPolicy, type DestinationPolicy, type DestinationRules } from "./delivery/policy.ts";
 import { createLookup } from "./delivery/resolver.ts";
@@ -43,6 +45,11 @@ export interface EngineOptions extends ScalarOptions {
   /** Default: a pool of connections. The engine doesn't close a transport that the caller passes. */
   readonly transport?: Transport;
   /**
+   * Functions of this process that get the deliveries to their origins without HTTP:
+   * `{ "https://app.example.com": app.fetch }`. Default: none.
+   */
+  readonly endpoints?: LocalEndpoints;
+  /**
    * Rules for the destinations of deliveries. Default: no restriction. With rules, even empty ones,
    * deliveries may go only to addresses of the public internet, unless an entry says otherwise.
    */
@@ -66,7 +73,19 @@ export interface EngineServer {
 }
 
 /** An engine in this process, with its API as methods. */
-export interface Engine extends EngineServer, EngineApi {}
+export interface Engine extends EngineServer, EngineApi {
+  /**
+   * Returns the settings of a client that asks this engine without HTTP: of a `Client`, and of the endpoints of this process.
+   *
+   * @throws TypeError for an unknown option
+   * @example
+   * ```ts
+   * const { handler } = serve(workflow, { qstashClient: engine.client(), keys: signingKeys });
+   * const client = new Client(engine.client());
+   * ```
+   */
+  client(options?: LocalClientOptions): LocalClient;
+}
 
 /**
  * Maximum bytes of large bodies in memory: of answers to calls and deliveries in flight, and as much again of the
@@ -126,7 +145,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   const keys = createKeys({ store, clock, configured: options.signingKeys });
   const onStep = (runId: string): void => dispatcher.hear(runId);
   const watchers = watch(store, clock, { resolved, onStep, onEvent: options.onEvent });
-  const transport = options.transport ?? createTransport(resolved, policy);
+  const transport = toTransport(options, resolved, policy);
   const settings = toDispatcherSettings(resolved, policy);
   const dispatcher = new Dispatcher({
     ...settings,
@@ -160,12 +179,14 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   const app = createApp(service);
   // An engine that delivers nothing must also sweep.
   const sweep = (): void => dispatcher.sweep();
+  const fetch = async (request: Request, bindings?: Bindings): Promise<Response> => {
+    sweep();
+    return app(request, bindings);
+  };
   return {
     ...createApi(service, sweep),
-    fetch: async (request, bindings) => {
-      sweep();
-      return app(request, bindings);
-    },
+    fetch,
+    client: (given = {}) => createLocalClient({ service, begin: sweep, fetch }, given),
     start() {
       watchers.start();
       dispatcher.start();
@@ -186,12 +207,22 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   };
 }
 
+/** The transport of the options, or a pool of connections, beside the endpoints of this process. */
+function toTransport(
+  { transport, endpoints }: EngineOptions,
+  resolved: ResolvedOptions,
+  policy: DestinationPolicy | undefined,
+): Transport {
+  const remote = transport ?? createTransport(resolved, policy);
+  return endpoints ? withEndpoints(endpoints, remote, resolved.limits.responseBytes) : remote;
+}
+
 function checkEngineOptions(options: EngineOptions): void {
   checkOptions("signingKeys", options.signingKeys, "current next");
   checkOptions(
     "createEngine",
     options,
-    "store token readOnlyTokens signingKeys clock transport destinations concurrency calls timeouts limits retention region trustProxy hidePayloads search onEvent",
+    "store token readOnlyTokens signingKeys clock transport endpoints destinations concurrency calls timeouts limits retention region trustProxy hidePayloads search onEvent",
   );
 }
 

@@ -29,6 +29,7 @@ export type {
   Selection,
 } from "./api/filters.ts";
 export type { BatchResult, EngineApi, Published, PublishedTo, Triggered } from "./api/index.ts";
+export type { LocalClient, LocalClientOptions, LocalRequest } from "./api/local-client.ts";
 export type {
   LogPage,
   LogsApi,
@@ -72,6 +73,7 @@ export {
   type DashboardEngine,
   type DashboardOptions,
 } from "./dashboard/index.ts";
+export type { LocalEndpoint, LocalEndpoints } from "./delivery/local-endpoints.ts";
 export type { DestinationRules } from "./delivery/policy.ts";
 export type { SigningKeys } from "./delivery/signer.ts";
 export { fetchTransport, type OutgoingRequest, type Transport } from "./delivery/transport.ts";

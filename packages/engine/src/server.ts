@@ -41,7 +41,7 @@ export interface TenantServer extends EngineServer {
 }
 
 /** Options of {@link createServer}: the users, and the settings that they share. */
-export interface ServerOptions extends Omit<EngineOptions, Own | "onEvent"> {
+export interface ServerOptions extends Omit<EngineOptions, Own | "endpoints" | "onEvent"> {
   /** The users, each with a unique name and unique tokens. */
   readonly tenants: readonly Tenant[];
   /** Called with each event and its user, after the store has recorded the event. */

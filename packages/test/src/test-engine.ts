@@ -136,11 +136,7 @@ export class TestEngine implements AsyncDisposable {
       retention: { runs: RETENTION_MS, dlq: RETENTION_MS, logs: RETENTION_MS },
     });
     const clients = new WaitingClients((runId) => this.#untilOver(runId));
-    const connection = connectTo({
-      engine: () => this.engine,
-      token,
-      before: (request) => clients.before(request),
-    });
+    const connection = connectTo(this.engine, (request) => clients.before(request));
     this.client = new Client(connection);
     this.#pump = new Pump({
       engine: this.engine,

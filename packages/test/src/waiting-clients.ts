@@ -1,5 +1,5 @@
+import type { LocalRequest } from "@perdure/engine";
 import { currentDelivery } from "./delivery.ts";
-import type { EngineRequest } from "./engine-http.ts";
 
 /** The status of a request of a client whose wait has failed: the client gives up. */
 const GIVE_UP_STATUS = 400;
@@ -22,7 +22,7 @@ export class WaitingClients {
    *
    * @throws the error of a wait, also for the request with which the client looks at the run after it
    */
-  async before({ path, query }: EngineRequest): Promise<void> {
+  async before({ path, query }: LocalRequest): Promise<void> {
     if (currentDelivery()) return;
     const failure = this.#failure;
     this.#failure = undefined;

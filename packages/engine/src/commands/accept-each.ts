@@ -3,10 +3,8 @@ import { EngineError } from "../rules/engine-error.ts";
 import type { QueueLimits } from "../rules/queue.ts";
 import * as inOrder from "../store/in-order.ts";
 import type { Receipt } from "../store/receipt.ts";
+import { toSlices } from "./slices.ts";
 import type { Store } from "./store.ts";
-
-/** Messages and bytes that one transaction stores: a few milliseconds' work, for which every other request waits. */
-const SLICE = { count: 64, bytes: 1024 * 1024 };
 
 /**
  * Stores commands that don't depend on each other, in several transactions, between which other requests have their
@@ -38,21 +36,4 @@ async function acceptSlice(
   }
   // One after the other: their order is that of a queue.
   return inOrder.flatMap(slice, (one) => acceptSlice(store, [one], limits));
-}
-
-function toSlices(commands: readonly Command[]): Command[][] {
-  const slices: Command[][] = [];
-  let [count, bytes] = [0, 0];
-  for (const command of commands) {
-    const size = (command.kind === "start" ? command.payload : command.message.body)?.length ?? 0;
-    const slice = slices.at(-1);
-    if (slice && count < SLICE.count && bytes + size <= SLICE.bytes) slice.push(command);
-    else {
-      slices.push([command]);
-      [count, bytes] = [0, 0];
-    }
-    count++;
-    bytes += size;
-  }
-  return slices;
 }

@@ -16,6 +16,7 @@ import { entryBody, historySlice } from "../store/tables/entries.ts";
 import { scheduleOf } from "../store/tables/schedules.ts";
 import { withoutWakeUps } from "../store/tx.ts";
 import { CommitUnknown } from "../store/unavailable.ts";
+import { accept } from "./accept.ts";
 import { appendRecords } from "./append-at-once.ts";
 import { recordAction } from "./audit.ts";
 import { cancelOneMessage } from "./cancel-message.ts";
@@ -33,7 +34,6 @@ import { LISTS } from "./lists.ts";
 import { notifyByPath } from "./notify-by-path.ts";
 import { notifyEvent } from "./notify-event.ts";
 import { type Binding, bindAll, command, type Operation, query, queryOne } from "./operation.ts";
-import { publish } from "./publish.ts";
 import { deleteQueue, getQueue, pauseQueue, putQueue } from "./queues.ts";
 import { leasesOf, releaseLeases } from "./release-leases.ts";
 import { removeDeadLetters, removeOneDeadLetter } from "./remove-dead-letters.ts";
@@ -91,7 +91,7 @@ const OPERATIONS = {
   ...INDEXING,
 
   // Publishing, and what a run's endpoint asks for.
-  accept: command(publish),
+  accept,
   appendInline: appendRecords,
   wait: command(startWait),
   notify: command(notifyEvent),

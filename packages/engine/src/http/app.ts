@@ -1,11 +1,11 @@
 import { type Context, Hono } from "hono";
 import { TrieRouter } from "hono/router/trie-router";
 import { EngineError, invalid } from "../rules/engine-error.ts";
-import { StoreUnavailable } from "../store/unavailable.ts";
 import { requireToken } from "./auth.ts";
 import { describe, type OpenApi } from "./document.ts";
 import { isAmbiguous, pathOf } from "./path.ts";
 import { limitRates } from "./rates.ts";
+import { INTERNAL_ERROR, toRefusal } from "./refusal.ts";
 import type { Routes } from "./route.ts";
 import { ROUTES } from "./routes.ts";
 import { serve } from "./serve.ts";
@@ -41,16 +41,8 @@ export function createApp(
     ),
   );
   app.onError((error, c) => {
-    if (error instanceof EngineError) return refuse(c, error);
-    if (error instanceof StoreUnavailable) {
-      service.emit({ type: "fault", during: "storing", error });
-      return refuse(
-        c,
-        new EngineError("unavailable", "nothing can be stored now: try again later", { retryAfter: 5 }),
-      );
-    }
-    service.emit({ type: "fault", during: `${c.req.method} ${c.req.path}`, error });
-    return c.json({ error: "internal error: see the engine's log" }, 500);
+    const refusal = toRefusal(error, `${c.req.method} ${c.req.path}`, service.emit);
+    return refusal ? refuse(c, refusal) : c.json({ error: INTERNAL_ERROR }, 500);
   });
   return (request, bindings) => app.fetch(request, bindings ?? {});
 }

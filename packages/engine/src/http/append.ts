@@ -39,24 +39,27 @@ const appended: Body<readonly unknown[]> = {
   schema: z.looseObject({ appends: z.array(append) }),
   required: true,
   async read(bytes, { limits: { batchItems } }) {
-    const value = await parseJson(bytes, "the append request");
-    if (typeof value !== "object" || value === null || Array.isArray(value))
-      throw invalid("appends", "the append request must be a JSON object");
-    const { appends } = value as Partial<InlineAppends>;
-    if (!Array.isArray(appends)) throw invalid("appends", "expected a list");
-    if (appends.length > batchItems)
-      throw invalid("appends", `expected ${batchItems} at most, got ${appends.length}`);
-    if (appends.every(isObject)) return appends;
-    throw invalid("appends", "expected a list of objects");
+    const appends = toAppends(await parseJson(bytes, "the append request"));
+    if (appends.length <= batchItems) return appends;
+    throw invalid("appends", `expected ${batchItems} at most, got ${appends.length}`);
   },
+  check: toAppends,
 };
+
+function toAppends(value: unknown): readonly object[] {
+  if (!isObject(value)) throw invalid("appends", "the append request must be a JSON object");
+  const { appends } = value as Partial<InlineAppends>;
+  if (!Array.isArray(appends)) throw invalid("appends", "expected a list");
+  if (appends.every(isObject)) return appends;
+  throw invalid("appends", "expected a list of objects");
+}
 
 function isObject(value: unknown): boolean {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Route for endpoints that run inline, to append to the histories of their runs. */
-export const appends: Routes = {
+export const appends = {
   "/v2/workflows/append": {
     POST: route({
       summary:
@@ -68,7 +71,7 @@ export const appends: Routes = {
       },
     }),
   },
-};
+} satisfies Routes;
 
 type Shown = Output<typeof answers>["appends"][number] & InlineAnswer;
 

@@ -70,6 +70,19 @@ it("a run of two steps waits for the database so often at most", async () => {
   expect(await tripsOf(() => store.settle(held.lease, ended("returned", 3)))).toBe(1);
 });
 
+it("starts that arrive at the same time take no more statements than one", async () => {
+  const ofStarts = async (ids: readonly string[]): Promise<number> => {
+    const before = statements;
+    expect(await tripsOf(() => Promise.all(ids.map((id) => store.accept([start(id)]))))).toBeLessThanOrEqual(
+      2,
+    );
+    return statements - before;
+  };
+  const one = await ofStarts(["wfr_alone"]);
+  expect(await ofStarts(Array.from({ length: 30 }, (_, at) => `wfr_beside_${at}`))).toBe(one);
+  expect((await store.claim({ limit: 60, leaseUntil: START + LEASE })).claims).toHaveLength(31);
+});
+
 it("a batch waits no more often for thirty messages, or starts of runs, than for one", async () => {
   const thirty = Array.from({ length: 30 }, (_, at) => `wfr_batch_${at}`);
   expect(await tripsOf(() => store.accept(thirty.map(() => plain())))).toBeLessThanOrEqual(2);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Store } from "../../src/commands/store.ts";
+import type { StartRun } from "../../src/rules/command.ts";
 import { START } from "../harness.ts";
 import { append, plain, start, useStore } from "./kit.ts";
 
@@ -32,6 +33,28 @@ export function accepting(name: string, open: () => Promise<Store>): void {
       expect(receipts.filter(({ deduplicated }) => !deduplicated)).toHaveLength(1);
       expect(new Set(receipts.map(({ messageId }) => messageId)).size).toBe(1);
       expect((await kit.claim()).claims).toHaveLength(1);
+    });
+
+    it("many starts at the same time get their own receipts, in any order of their ids", async () => {
+      const ids = Array.from({ length: 150 }, (_, at) => `wfr_${(at * 7919) % 150}`);
+      const receipts = await Promise.all(ids.map((id) => kit.accept(start(id))));
+      expect(receipts.flat().map(({ run }) => run?.id)).toEqual(ids);
+      expect(receipts.flat().filter(({ deduplicated }) => deduplicated)).toEqual([]);
+      const { claims } = await kit.claim(START, 200);
+      const messages = new Map(claims.map(({ run, message }) => [run?.id, message.id]));
+      expect(receipts.flat().map(({ messageId }) => messageId)).toEqual(ids.map((id) => messages.get(id)));
+    });
+
+    it("a start that the database refuses doesn't touch those stored at the same time", async () => {
+      const broken = start("wfr_broken") as StartRun;
+      const commands = [
+        start("wfr_1"),
+        { ...broken, message: { ...broken.message, createdAt: Number.NaN, notBefore: Number.NaN } },
+        start("wfr_2"),
+      ];
+      const outcomes = await Promise.allSettled(commands.map((one) => kit.accept(one)));
+      expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+      expect((await kit.claim()).claims.map(({ run }) => run?.id)).toEqual(["wfr_1", "wfr_2"]);
     });
 
     it("of the same record at the same time keeps the first", async () => {

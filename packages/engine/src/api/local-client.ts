@@ -1,0 +1,110 @@
+import { checkOptions } from "@perdure/core/protocol";
+import { appends } from "../http/append.ts";
+import { batches } from "../http/batch.ts";
+import { INTERNAL_ERROR, toRefusal } from "../http/refusal.ts";
+import type { Route } from "../http/route.ts";
+import type { Service } from "../http/service.ts";
+import { STATUS } from "../http/status.ts";
+import { createCaller } from "./caller.ts";
+
+/** Options of an engine's `client`. */
+export interface LocalClientOptions {
+  /**
+   * The address at which others reach the engine's API, for the URLs of webhooks. Default: one that no request can reach.
+   */
+  readonly baseUrl?: string;
+}
+
+/** A request of the runtime, or of a client, to the engine's API. */
+export interface LocalRequest {
+  readonly method: string;
+  /** Segments of the URL's path, encoded. */
+  readonly path: readonly string[];
+  /** A list is a parameter for each of its values. */
+  readonly query: Readonly<Record<string, unknown>>;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | null;
+  /** False when the answer has no JSON body. */
+  readonly parseResponseAsJson: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The settings of a client that asks an engine of this process. `serve` and `Client` take them in place of URL and token. */
+export interface LocalClient {
+  readonly token: string;
+  readonly http: {
+    readonly baseUrl: string;
+    /** @throws Error with the `status` that a client gets over HTTP, and its body as the message */
+    request<Answer>(request: LocalRequest): Promise<Answer>;
+  };
+}
+
+/** The parts of an engine that its local clients need. */
+interface Local {
+  readonly service: Service;
+  /** Called before each request. */
+  readonly begin: () => void;
+  /** The HTTP API. */
+  readonly fetch: (request: Request) => Promise<Response>;
+}
+
+/** The top-level domain that never resolves (RFC 6761): whoever is given such an address finds out at once. */
+const NOWHERE = "http://engine.invalid";
+
+/** The requests of runs: for them, a Request and a Response would take longer than all the rest. */
+const FREQUENT: ReadonlyMap<string, Route> = new Map<string, Route>([
+  ["POST v2/batch", batches["/v2/batch"].POST],
+  ["POST v2/workflows/append", appends["/v2/workflows/append"].POST],
+]);
+
+export function createLocalClient(
+  { service, begin, fetch }: Local,
+  options: LocalClientOptions,
+): LocalClient {
+  checkOptions("client", options, "baseUrl");
+  const { baseUrl = NOWHERE } = options;
+  const [token = ""] = service.tokens.full;
+  const { call } = createCaller(service, begin);
+  const overFetch = async ({ method, body, signal, ...request }: LocalRequest): Promise<string> => {
+    const headers = { ...request.headers, Authorization: `Bearer ${token}` };
+    const init = { method, headers, body, ...(signal ? { signal } : {}) };
+    const answer = await fetch(new Request(urlOf(baseUrl, request), init));
+    const text = await answer.text();
+    if (!answer.ok) throw refused(answer.status, text || `status ${answer.status}`);
+    return text;
+  };
+  const directly = async (route: Route, body: unknown): Promise<unknown> => {
+    try {
+      return await call(route, { body });
+    } catch (error) {
+      const refusal = toRefusal(error, "a request of this process", service.emit);
+      const text = JSON.stringify({ error: refusal?.message ?? INTERNAL_ERROR });
+      throw refused(refusal ? STATUS[refusal.code] : 500, text);
+    }
+  };
+  return {
+    token,
+    http: {
+      baseUrl,
+      async request<Answer>(request: LocalRequest) {
+        const { method, path, body, parseResponseAsJson } = request;
+        const route = FREQUENT.get(`${method} ${path.join("/")}`);
+        if (route && body !== null) return (await directly(route, JSON.parse(body))) as Answer;
+        const text = await overFetch(request);
+        return (parseResponseAsJson ? JSON.parse(text) : undefined) as Answer;
+      },
+    },
+  };
+}
+
+function refused(status: number, message: string): Error {
+  return Object.assign(new Error(message), { status });
+}
+
+function urlOf(baseUrl: string, { path, query }: Pick<LocalRequest, "path" | "query">): URL {
+  const url = new URL([baseUrl, ...path].join("/"));
+  for (const [name, value] of Object.entries(query))
+    for (const each of [value ?? []].flat())
+      url.searchParams.append(name, String(each instanceof Date ? Number(each) : each));
+  return url;
+}

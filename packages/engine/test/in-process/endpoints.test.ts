@@ -1,0 +1,240 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import {
+  Client,
+  createWorkflow,
+  type Handler,
+  serve,
+  serveMany,
+  type WorkflowContext,
+  WorkflowError,
+} from "@perdure/core";
+import { expect, it, onTestFinished } from "vitest";
+import { createEngine, type Engine, type EngineOptions, ManualClock } from "../../src/index.ts";
+import { openTestStore } from "../stores.ts";
+
+// No name server knows it: a request that left the process would fail.
+const ORIGIN = "https://app.test";
+const CREDENTIALS = {
+  token: btoa(JSON.stringify({ UserID: "ann", Password: "a-password-of-her-own" })),
+  signingKeys: { current: "sig_a", next: "sig_b" },
+};
+
+interface World {
+  readonly engine: Engine;
+  readonly client: Client;
+  readonly clock: ManualClock;
+}
+
+/** An engine whose endpoint is a function of this process. */
+function boot(endpoint: () => Handler, options: Partial<EngineOptions> = {}): World {
+  const clock = new ManualClock();
+  const store = openTestStore({ file: ":memory:", now: () => clock.now() });
+  const engine = createEngine({
+    ...CREDENTIALS,
+    store,
+    clock,
+    endpoints: { [ORIGIN]: (request) => endpoint()(request) },
+    ...options,
+  });
+  onTestFinished(async () => {
+    await engine.stop();
+    await store.close();
+  });
+  engine.start();
+  return { engine, client: new Client(engine.client()), clock };
+}
+
+/** An engine and the workflow of an endpoint in its process. */
+function bootWorkflow<Payload, Result>(
+  workflow: (context: WorkflowContext<Payload>) => Promise<Result>,
+  options: { readonly failures?: string[]; readonly key?: string; readonly baseUrl?: string } = {},
+): World {
+  const { failures = [], key = CREDENTIALS.signingKeys.current, baseUrl } = options;
+  let handler: Handler | undefined;
+  const world = boot(() => handler as Handler);
+  ({ handler } = serve<Payload, Result>(workflow, {
+    qstashClient: world.engine.client(baseUrl === undefined ? {} : { baseUrl }),
+    keys: { current: key, next: key },
+    retries: 1,
+    failureFunction: ({ failResponse }) => {
+      failures.push(failResponse);
+    },
+  }));
+  return world;
+}
+
+/** Lets all the time pass that the engine waits for. */
+async function drain({ engine, clock }: World): Promise<void> {
+  do await engine.idle();
+  while (clock.advanceToNext());
+}
+
+it("runs steps, parallel branches, sleeps and events without HTTP", async () => {
+  const world = bootWorkflow<{ id: number }, unknown>(async (context) => {
+    const doubled = await context.run("double", () => context.requestPayload.id * 2);
+    const both = await Promise.all([
+      context.run("a", () => doubled + 1),
+      context.run("b", () => doubled + 2),
+    ]);
+    await context.sleep("a day", "1d");
+    const { eventData } = await context.waitForEvent("the parcel", "parcel", { timeout: "7d" });
+    return { both, eventData };
+  });
+  const { engine, client, clock } = world;
+  const { workflowRunId } = await client.trigger({ url: `${ORIGIN}/order`, body: { id: 21 } });
+  await engine.idle();
+  clock.advanceToNext();
+  await engine.idle();
+  expect(await client.notify({ eventId: "parcel", eventData: "here" })).toMatchObject([{ workflowRunId }]);
+  await engine.idle();
+  const run = await client.runs.wait(workflowRunId);
+  expect(run).toMatchObject({ result: { both: [43, 44], eventData: "here" } });
+});
+
+it("calls others over HTTP, and workflows beside it without", async () => {
+  const other = createServer((_, response) => response.end('{"rate":1.1}')).listen(0, "127.0.0.1");
+  await once(other, "listening");
+  onTestFinished(() => void other.close());
+  const { port } = other.address() as AddressInfo;
+  let handler: Handler | undefined;
+  const world = boot(() => handler as Handler);
+  const child = createWorkflow(async (context: WorkflowContext<number>) => {
+    return context.run("square", () => context.requestPayload ** 2);
+  });
+  const parent = createWorkflow(async (context: WorkflowContext<number>) => {
+    const { body } = await context.call<{ rate: number }>("rate", { url: `http://127.0.0.1:${port}/` });
+    const invoked = await context.invoke("child", { workflow: child, body: context.requestPayload });
+    return { rate: body.rate, square: invoked.body };
+  });
+  ({ handler } = serveMany(
+    { parent, child },
+    { qstashClient: world.engine.client(), keys: CREDENTIALS.signingKeys },
+  ));
+  const { workflowRunId } = await world.client.trigger({ url: `${ORIGIN}/jobs/parent`, body: 7 });
+  await drain(world);
+  expect(await world.client.runs.get(workflowRunId)).toMatchObject({ result: { rate: 1.1, square: 49 } });
+});
+
+it("retries a failed step, runs the failure function, and resumes the run from the dead letter queue", async () => {
+  const failures: string[] = [];
+  let isBroken = true;
+  const world = bootWorkflow(
+    async (context) =>
+      context.run("pay", () => {
+        if (isBroken) throw new Error("no money");
+        return "paid";
+      }),
+    { failures },
+  );
+  const { client } = world;
+  const { workflowRunId } = await client.trigger({ url: `${ORIGIN}/order` });
+  await drain(world);
+  expect(failures).toEqual([expect.stringContaining("no money")]);
+  const { messages } = await client.dlq.list();
+  expect(messages).toMatchObject([{ workflowRunId, failureCallbackInfo: { state: "CALLBACK_SUCCESS" } }]);
+  isBroken = false;
+  const resumed = await client.dlq.resume({ dlqIds: messages[0]?.dlqId ?? "" });
+  await drain(world);
+  expect(await client.runs.get(resumed.workflowRuns[0]?.workflowRunId ?? "")).toMatchObject({
+    result: "paid",
+  });
+});
+
+it("checks signatures of deliveries in its own process, too", async () => {
+  let hasRun = false;
+  const world = bootWorkflow(
+    async () => {
+      hasRun = true;
+    },
+    { key: "another_key" },
+  );
+  const { workflowRunId } = await world.client.trigger({ url: `${ORIGIN}/order` });
+  await drain(world);
+  expect(hasRun).toBe(false);
+  expect(await world.engine.runs.get(workflowRunId)).toMatchObject({ workflowState: "RUN_FAILED" });
+  const { messages } = await world.engine.dlq.list();
+  expect(messages).toMatchObject([{ responseStatus: 401 }]);
+});
+
+it("counts an error of the function as an attempt without an answer", async () => {
+  const world = boot(() => async () => {
+    throw new Error("the router is broken");
+  });
+  await world.engine.publish({ url: `${ORIGIN}/mail`, retries: 1 });
+  await drain(world);
+  const { logs } = await world.engine.logs.list();
+  expect(logs.map(({ state }) => state)).toContain("FAILED");
+  expect(logs.map(({ error }) => error)).toContainEqual(expect.stringContaining("the router is broken"));
+});
+
+it("cuts a large answer of the function at the limit", async () => {
+  const world = boot(() => async () => new Response("x".repeat(5000)), { limits: { responseBytes: 1000 } });
+  await world.engine.publish({ url: `${ORIGIN}/mail`, callback: { url: `${ORIGIN}/report` } });
+  await drain(world);
+  const { logs } = await world.engine.logs.list({ state: "DELIVERED" });
+  expect(logs.map(({ responseBody }) => responseBody?.length ?? 0).every((length) => length <= 1000)).toBe(
+    true,
+  );
+});
+
+it("applies the rules for destinations to functions of this process", async () => {
+  const local = "http://127.0.0.1:3000";
+  const endpoint = async (): Promise<Response> => new Response();
+  const world = boot(() => endpoint, { destinations: {}, endpoints: { [local]: endpoint } });
+  await expect(world.engine.publish({ url: `${local}/mail` })).rejects.toMatchObject({
+    code: "invalid_request",
+  });
+});
+
+it("gives webhooks the address of the engine's API", async () => {
+  let url = "";
+  const baseUrl = "https://engine.example.com";
+  const world = bootWorkflow(
+    async (context) => {
+      const webhook = await context.createWebhook("a webhook");
+      url = webhook.webhookUrl;
+    },
+    { baseUrl },
+  );
+  await world.client.trigger({ url: `${ORIGIN}/order` });
+  await drain(world);
+  expect(url).toMatch(new RegExp(`^${baseUrl}/v2/workflows/hooks/ann/wfr_[^/]+/`));
+});
+
+it("refuses as over HTTP: with the status, and the engine's reason", async () => {
+  const { engine, client } = boot(() => async () => new Response(), { destinations: {} });
+  expect(await client.runs.get("wfr_none")).toBeUndefined();
+  expect(await client.cancel({ workflowRunIds: "wfr_none" })).toEqual({ cancelled: 0 });
+  const refused = await client.trigger({ url: "http://127.0.0.1/order" }).catch((error: unknown) => error);
+  expect(refused).toBeInstanceOf(WorkflowError);
+  expect(refused).toMatchObject({ code: "engine_refused" });
+  const { http } = engine.client();
+  const append = { method: "POST", path: ["v2", "workflows", "append"], query: {}, headers: {} };
+  await expect(
+    http.request({ ...append, body: '{"appends":[1]}', parseResponseAsJson: true }),
+  ).rejects.toMatchObject({
+    status: 400,
+    message: '{"error":"invalid appends: expected a list of objects"}',
+  });
+});
+
+it.each([
+  ["https://app.test/", "must be an origin"],
+  ["https://app.test/path", "must be an origin"],
+  ["app.test", "must be an origin"],
+  ["ftp://app.test", "must be an origin"],
+  ["HTTPS://APP.TEST", "must be an origin"],
+])("refuses %s as the name of an endpoint", (origin, message) => {
+  const endpoint = async (): Promise<Response> => new Response();
+  const options = { ...CREDENTIALS, store: ":memory:", endpoints: { [origin]: endpoint } };
+  expect(() => createEngine(options)).toThrow(message);
+});
+
+it("refuses an endpoint that isn't a function, and an unknown option of its client", () => {
+  const endpoints = { [ORIGIN]: {} as never };
+  expect(() => createEngine({ ...CREDENTIALS, store: ":memory:", endpoints })).toThrow(TypeError);
+  const { engine } = boot(() => async () => new Response());
+  expect(() => engine.client({ url: "http://engine.test" } as never)).toThrow(/"url".*baseUrl/);
+});
