@@ -16,6 +16,7 @@ const PROGRAMS = [
   "e2e/chaos/endpoint.ts",
   "e2e/test/failures/endpoint.ts",
   "e2e/test/support/dying-app.ts",
+  "e2e/test/support/one-process-app.ts",
 ];
 /** The store's threads, which it looks for beside itself. */
 const THREADS = "packages/engine/src/sqlite-thread.ts";

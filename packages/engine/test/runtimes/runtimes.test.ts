@@ -14,7 +14,7 @@ import { COMMONJS, RUNTIMES } from "./runtimes.ts";
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const run = promisify(execFile);
 
-const SUITES = ["store-suite", "tls-suite", "wire-suite"] as const;
+const SUITES = ["one-process-suite", "store-suite", "tls-suite", "wire-suite"] as const;
 /** What the certificate of the suite on TLS is good for. */
 const SECURE = "well.test";
 
@@ -50,6 +50,8 @@ describe.each(sampled(RUNTIMES, 3))("under $name", ({ command: [program, ...args
   };
 
   it("the store does all that stores must do", () => passes(suiteOf("store-suite"), [], {}));
+
+  it("workflows run beside their engine", () => passes(suiteOf("one-process-suite"), [], {}));
 
   it("deliveries go out and come back alike, and past no policy, not even by a proxy", () => {
     const nobody = "http://127.0.0.1:1";
