@@ -1,4 +1,4 @@
-import { checkOptions } from "@perdure/core/protocol";
+import { checkOptions, userIdIn } from "@perdure/core/protocol";
 import { appends } from "../http/append.ts";
 import { batches } from "../http/batch.ts";
 import { INTERNAL_ERROR, toRefusal } from "../http/refusal.ts";
@@ -31,6 +31,7 @@ export interface LocalRequest {
 
 /** The settings of a client that asks an engine of this process. `serve` and `Client` take them in place of URL and token. */
 export interface LocalClient {
+  /** Names the user in the URLs of webhooks. It is no secret, and opens nothing. */
   readonly token: string;
   readonly http: {
     readonly baseUrl: string;
@@ -63,10 +64,10 @@ export function createLocalClient(
 ): LocalClient {
   checkOptions("client", options, "baseUrl");
   const { baseUrl = NOWHERE } = options;
-  const [token = ""] = service.tokens.full;
+  const [secret = ""] = service.tokens.full;
   const { call } = createCaller(service, begin);
   const overFetch = async ({ method, body, signal, ...request }: LocalRequest): Promise<string> => {
-    const headers = { ...request.headers, Authorization: `Bearer ${token}` };
+    const headers = { ...request.headers, Authorization: `Bearer ${secret}` };
     const init = { method, headers, body, ...(signal ? { signal } : {}) };
     const answer = await fetch(new Request(urlOf(baseUrl, request), init));
     const text = await answer.text();
@@ -83,7 +84,7 @@ export function createLocalClient(
     }
   };
   return {
-    token,
+    token: toUserToken(userIdIn(secret) || "default"),
     http: {
       baseUrl,
       async request<Answer>(request: LocalRequest) {
@@ -95,6 +96,11 @@ export function createLocalClient(
       },
     },
   };
+}
+
+/** A token in the form from which clients read the user. */
+function toUserToken(user: string): string {
+  return Buffer.from(JSON.stringify({ UserID: user, Password: "" })).toString("base64");
 }
 
 function refused(status: number, message: string): Error {

@@ -46,14 +46,23 @@ function boot(endpoint: () => Handler, options: Partial<EngineOptions> = {}): Wo
   return { engine, client: new Client(engine.client()), clock };
 }
 
+interface WorkflowOptions {
+  /** Gets what the failure function is told. */
+  readonly failures?: string[];
+  /** The key that the endpoint trusts. */
+  readonly key?: string;
+  readonly baseUrl?: string;
+  readonly token?: string;
+}
+
 /** An engine and the workflow of an endpoint in its process. */
 function bootWorkflow<Payload, Result>(
   workflow: (context: WorkflowContext<Payload>) => Promise<Result>,
-  options: { readonly failures?: string[]; readonly key?: string; readonly baseUrl?: string } = {},
+  options: WorkflowOptions = {},
 ): World {
-  const { failures = [], key = CREDENTIALS.signingKeys.current, baseUrl } = options;
+  const { failures = [], key = CREDENTIALS.signingKeys.current, baseUrl, token } = options;
   let handler: Handler | undefined;
-  const world = boot(() => handler as Handler);
+  const world = boot(() => handler as Handler, token === undefined ? {} : { token });
   ({ handler } = serve<Payload, Result>(workflow, {
     qstashClient: world.engine.client(baseUrl === undefined ? {} : { baseUrl }),
     keys: { current: key, next: key },
@@ -188,19 +197,29 @@ it("applies the rules for destinations to functions of this process", async () =
   });
 });
 
-it("gives webhooks the address of the engine's API", async () => {
-  let url = "";
+it.each([
+  ["ann", CREDENTIALS.token],
+  ["default", "a token that names no user"],
+])("gives the webhooks of %s the address of the engine's API", async (user, token) => {
   const baseUrl = "https://engine.example.com";
+  let url = "";
   const world = bootWorkflow(
     async (context) => {
       const webhook = await context.createWebhook("a webhook");
       url = webhook.webhookUrl;
+      const { request } = await context.waitForWebhook("a request", webhook, "1d");
+      return request?.text();
     },
-    { baseUrl },
+    { baseUrl, token },
   );
-  await world.client.trigger({ url: `${ORIGIN}/order` });
-  await drain(world);
-  expect(url).toMatch(new RegExp(`^${baseUrl}/v2/workflows/hooks/ann/wfr_[^/]+/`));
+  const { workflowRunId } = await world.client.trigger({ url: `${ORIGIN}/order` });
+  await world.engine.idle();
+  expect(url).toContain(`${baseUrl}/v2/workflows/hooks/${user}/${workflowRunId}/`);
+  const answer = await world.engine.fetch(new Request(url, { method: "POST", body: "knock" }));
+  expect(answer.status).toBe(200);
+  await world.engine.idle();
+  expect(await world.client.runs.get(workflowRunId)).toMatchObject({ result: "knock" });
+  expect(JSON.stringify(world.engine.client())).not.toContain(token);
 });
 
 it("refuses as over HTTP: with the status, and the engine's reason", async () => {
