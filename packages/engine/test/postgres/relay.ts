@@ -7,6 +7,8 @@ export interface Relay {
   /** The URL of the database behind it. */
   readonly url: string;
   freeze(on: boolean): void;
+  /** Ends all connections, and leads new ones to another server. @param database a URL of that server */
+  turnTo(database: string): void;
   /** Ends all connections. The server notices that when it answers next. */
   cut(): void;
   stop(): Promise<void>;
@@ -14,7 +16,7 @@ export interface Relay {
 
 /** Starts a relay on a free port. @param database the URL of a database */
 export async function startRelay(database: string): Promise<Relay> {
-  const target = new URL(database);
+  let target = new URL(database);
   const sockets = new Set<Socket>();
   let frozen = false;
   const server = createServer((client) => {
@@ -30,6 +32,9 @@ export async function startRelay(database: string): Promise<Relay> {
       });
     }
   });
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const url = new URL(database);
@@ -43,9 +48,11 @@ export async function startRelay(database: string): Promise<Relay> {
         else socket.resume();
       }
     },
-    cut() {
-      for (const socket of sockets) socket.destroy();
+    turnTo(other) {
+      target = new URL(other);
+      cut();
     },
+    cut,
     async stop() {
       for (const socket of sockets) socket.destroy();
       server.close();
