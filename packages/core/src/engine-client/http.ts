@@ -1,4 +1,5 @@
 import type { Client } from "@upstash/qstash";
+import { toApiUrl } from "../protocol/api-url.ts";
 import * as HEADER from "../protocol/header-names.ts";
 import * as PREFIX from "../protocol/header-prefixes.ts";
 import { forward } from "../protocol/headers.ts";
@@ -85,7 +86,7 @@ export function connect(
       const headers = { ...request.headers, Authorization: `Bearer ${token}` };
       // A redirect must not receive the credentials.
       const init: RequestInit = { method, body, headers, redirect: "manual", signal };
-      const answer = await fetch(urlOf(origin, request), init);
+      const answer = await fetch(toApiUrl(origin, request.path, request.query), init);
       const { ok, status } = answer;
       const text = await answer.text();
       if (!ok) throw Object.assign(new Error(text || `status ${status}`), { status });
@@ -147,15 +148,6 @@ function parseAnswer(text: string, status: number, urlName: string): unknown {
     const message = `"${text.slice(0, 80)}" isn't JSON. Set ${urlName} to an engine's`;
     throw Object.assign(new Error(message, { cause }), { status });
   }
-}
-
-function urlOf(origin: string, { path, query }: HttpRequest): URL {
-  const url = new URL([origin, ...path].join("/"));
-  for (const [name, value] of Object.entries(query)) {
-    for (const each of [value ?? []].flat())
-      url.searchParams.append(name, String(each instanceof Date ? Number(each) : each));
-  }
-  return url;
 }
 
 function isOption(name: string): boolean {

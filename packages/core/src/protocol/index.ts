@@ -7,6 +7,7 @@ import * as prefixes from "./header-prefixes.ts";
 export { fromBase64, textFromBase64, toBase64 } from "../util/bytes.ts";
 export { type Duration, MAX_DURATION_MS, parseDuration, parseUnixTime } from "../util/duration.ts";
 export { isSameUrl, toHttpUrl, urlKey } from "../util/url.ts";
+export { toApiUrl } from "./api-url.ts";
 export { type AttemptEntry, type InlineAttempt, parseAttempt, type StepKey } from "./attempt.ts";
 export { decodeStepName } from "./call.ts";
 export { decodeCapabilities, type EndpointCapabilities, encodeCapabilities } from "./capabilities.ts";

@@ -1,4 +1,4 @@
-import { checkOptions, userIdIn } from "@perdure/core/protocol";
+import { checkOptions, toApiUrl, userIdIn } from "@perdure/core/protocol";
 import { appends } from "../http/append.ts";
 import { batches } from "../http/batch.ts";
 import { INTERNAL_ERROR, toRefusal } from "../http/refusal.ts";
@@ -58,6 +58,9 @@ const FREQUENT: ReadonlyMap<string, Route> = new Map<string, Route>([
   ["POST v2/workflows/append", appends["/v2/workflows/append"].POST],
 ]);
 
+/** Bytes of a character of a string at most. */
+const MOST_BYTES = 3;
+
 export function createLocalClient(
   { service, begin, fetch }: Local,
   options: LocalClientOptions,
@@ -66,10 +69,19 @@ export function createLocalClient(
   const { baseUrl = NOWHERE } = options;
   const [secret = ""] = service.tokens.full;
   const { call } = createCaller(service, begin);
-  const overFetch = async ({ method, body, signal, ...request }: LocalRequest): Promise<string> => {
-    const headers = { ...request.headers, Authorization: `Bearer ${secret}` };
-    const init = { method, headers, body, ...(signal ? { signal } : {}) };
-    const answer = await fetch(new Request(urlOf(baseUrl, request), init));
+  // The HTTP API refuses what is too large.
+  const fits = (body: string): boolean => body.length * MOST_BYTES <= service.limits.requestBytes;
+  const overFetch = async ({
+    path,
+    query,
+    signal,
+    method,
+    body,
+    ...given
+  }: LocalRequest): Promise<string> => {
+    const headers = { ...given.headers, Authorization: `Bearer ${secret}` };
+    const init = { method, body, headers, ...(signal ? { signal } : {}) };
+    const answer = await fetch(new Request(toApiUrl(baseUrl, path, query), init));
     const text = await answer.text();
     if (!answer.ok) throw refused(answer.status, text || `status ${answer.status}`);
     return text;
@@ -90,7 +102,7 @@ export function createLocalClient(
       async request<Answer>(request: LocalRequest) {
         const { method, path, body, parseResponseAsJson } = request;
         const route = FREQUENT.get(`${method} ${path.join("/")}`);
-        if (route && body !== null) return (await directly(route, JSON.parse(body))) as Answer;
+        if (route && body !== null && fits(body)) return (await directly(route, JSON.parse(body))) as Answer;
         const text = await overFetch(request);
         return (parseResponseAsJson ? JSON.parse(text) : undefined) as Answer;
       },
@@ -105,12 +117,4 @@ function toUserToken(user: string): string {
 
 function refused(status: number, message: string): Error {
   return Object.assign(new Error(message), { status });
-}
-
-function urlOf(baseUrl: string, { path, query }: Pick<LocalRequest, "path" | "query">): URL {
-  const url = new URL([baseUrl, ...path].join("/"));
-  for (const [name, value] of Object.entries(query))
-    for (const each of [value ?? []].flat())
-      url.searchParams.append(name, String(each instanceof Date ? Number(each) : each));
-  return url;
 }

@@ -53,6 +53,7 @@ interface WorkflowOptions {
   readonly key?: string;
   readonly baseUrl?: string;
   readonly token?: string;
+  readonly limits?: EngineOptions["limits"];
 }
 
 /** An engine and the workflow of an endpoint in its process. */
@@ -60,9 +61,9 @@ function bootWorkflow<Payload, Result>(
   workflow: (context: WorkflowContext<Payload>) => Promise<Result>,
   options: WorkflowOptions = {},
 ): World {
-  const { failures = [], key = CREDENTIALS.signingKeys.current, baseUrl, token } = options;
+  const { failures = [], key = CREDENTIALS.signingKeys.current, baseUrl, token, limits } = options;
   let handler: Handler | undefined;
-  const world = boot(() => handler as Handler, token === undefined ? {} : { token });
+  const world = boot(() => handler as Handler, { ...(token && { token }), ...(limits && { limits }) });
   ({ handler } = serve<Payload, Result>(workflow, {
     qstashClient: world.engine.client(baseUrl === undefined ? {} : { baseUrl }),
     keys: { current: key, next: key },
@@ -186,6 +187,21 @@ it("cuts a large answer of the function at the limit", async () => {
   expect(logs.map(({ responseBody }) => responseBody?.length ?? 0).every((length) => length <= 1000)).toBe(
     true,
   );
+});
+
+it("refuses the result of a step that is larger than a request may be, as over HTTP", async () => {
+  const failures: string[] = [];
+  const limits = { requestBytes: 3000 };
+  const world = bootWorkflow(
+    async (context) => {
+      await context.run("much", () => "x".repeat(5000));
+      await context.run("more", () => "y");
+    },
+    { failures, limits },
+  );
+  await world.client.trigger({ url: `${ORIGIN}/order` });
+  await drain(world);
+  expect(failures).toEqual([expect.stringContaining('refuses the result of step "much"')]);
 });
 
 it("applies the rules for destinations to functions of this process", async () => {
