@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { Reply } from "../rules/message.ts";
 import { type DestinationPolicy, DestinationRefused } from "./policy.ts";
 
@@ -49,18 +50,19 @@ export function fetchTransport(
   maxBytes: number,
   fetcher: (request: Request) => Promise<Response> = fetch,
 ): Transport {
+  // Whoever wakes the engine, such as the request that starts a run, isn't the context in which the endpoint works.
+  const inOwnContext = AsyncLocalStorage.snapshot();
   return {
     async send({ url, method, headers, body, signal, hold, maxBytes: most = maxBytes }) {
       const bare = body === undefined || method === "GET" || method === "HEAD";
-      const answer = await fetcher(
-        new Request(url, {
-          method,
-          headers,
-          signal,
-          redirect: "manual",
-          ...(bare ? {} : { body: body as BodyInit }),
-        }),
-      );
+      const request = new Request(url, {
+        method,
+        headers,
+        signal,
+        redirect: "manual",
+        ...(bare ? {} : { body: body as BodyInit }),
+      });
+      const answer = await inOwnContext(fetcher, request);
       const lists: Record<string, string[]> = {};
       for (const [name, value] of answer.headers) lists[name] = [...(lists[name] ?? []), value];
       const read = answer.body

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -166,6 +167,24 @@ it("checks signatures of deliveries in its own process, too", async () => {
   expect(await world.engine.runs.get(workflowRunId)).toMatchObject({ workflowState: "RUN_FAILED" });
   const { messages } = await world.engine.dlq.list();
   expect(messages).toMatchObject([{ responseStatus: 401 }]);
+});
+
+it("runs workflows outside of the request that has started them, and of that which woke the engine", async () => {
+  const requests = new AsyncLocalStorage<string>();
+  const seen: unknown[] = [];
+  const world = bootWorkflow(async (context) => {
+    seen.push(requests.getStore());
+    await context.run("look", () => seen.push(requests.getStore()));
+    await context.sleep("a day", "1d");
+    await context.run("look again", () => seen.push(requests.getStore()));
+  });
+  const users = ["ann", "bob", "eve"];
+  await Promise.all(
+    users.map((user) => requests.run(user, () => world.client.trigger({ url: `${ORIGIN}/order` }))),
+  );
+  await requests.run("ops", () => drain(world));
+  expect(seen.length).toBeGreaterThanOrEqual(3 * users.length);
+  expect(new Set(seen)).toEqual(new Set([undefined]));
 });
 
 it("counts an error of the function as an attempt without an answer", async () => {
