@@ -29,7 +29,7 @@ interface Event {
 interface Stream {
   readonly status: number;
   readonly headers: Headers;
-  /** The next part, with its comments left out. */
+  /** The next part, with its comments left out. @throws Error at the end */
   next(): Promise<Event[]>;
   /** The next part as it came; undefined at the end. */
   part(): Promise<string | undefined>;
@@ -57,7 +57,8 @@ async function stream(w: World, query = "", headers: Record<string, string> = {}
     headers: response.headers,
     part,
     async next() {
-      const text = (await part()) ?? "";
+      const text = await part();
+      if (text === undefined) throw new Error("The stream has ended.");
       const blocks = text.split("\n\n").filter((block) => block !== "" && !block.startsWith(":"));
       return blocks.map((block) => {
         const fields = new Map(
@@ -77,10 +78,11 @@ async function stream(w: World, query = "", headers: Record<string, string> = {}
   return self;
 }
 
-/** Reads until an event of a type has come. */
-async function until(one: Stream, type: string): Promise<Event[]> {
+/** Reads until an event of each type has come. */
+async function until(one: Stream, ...types: readonly string[]): Promise<Event[]> {
   const all: Event[] = [];
-  while (!all.some(({ data }) => data.type === type)) all.push(...(await one.next()));
+  const hasCome = (type: string): boolean => all.some(({ data }) => data.type === type);
+  while (!types.every(hasCome)) all.push(...(await one.next()));
   return all;
 }
 
@@ -97,8 +99,7 @@ describe("the live stream", () => {
     expect(all.headers.get("content-type")).toBe("text/event-stream");
     await w.engine.publish({ url: "https://a.test/x", body: "secret" });
     await startRun(w, "one");
-    const events = await until(all, "run.started");
-    events.push(...(await until(all, "delivered")));
+    const events = await until(all, "run.started", "delivered");
     expect(events.map(({ event, data }) => [event, data.type])).toEqual(
       expect.arrayContaining([
         ["run", "run.started"],
