@@ -50,7 +50,7 @@ export function fetchTransport(
   maxBytes: number,
   fetcher: (request: Request) => Promise<Response> = fetch,
 ): Transport {
-  // Whoever wakes the engine, such as the request that starts a run, isn't the context in which the endpoint works.
+  // The engine is woken in the context of others, such as of the request that starts a run: endpoints don't work in it.
   const inOwnContext = AsyncLocalStorage.snapshot();
   return {
     async send({ url, method, headers, body, signal, hold, maxBytes: most = maxBytes }) {
