@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { checkOptions, writeLine } from "@perdure/core/protocol";
 import { createApi, type EngineApi } from "./api/index.ts";
 import { createLocalClient, type LocalClient, type LocalClientOptions } from "./api/local-client.ts";
@@ -259,7 +260,8 @@ function watch(store: Store, clock: Clock, { resolved, onStep, onEvent }: WatchO
     search.publish(event);
     tell(event);
   };
-  store.onEvent(emit);
+  // A transaction is shared, and runs in the context of one of the requests that it is for.
+  store.onEvent(AsyncLocalStorage.bind(emit));
   store.onRunsChanged((runIds) => {
     changes.publishElsewhere(runIds);
     for (const runId of runIds) streams.publish({ type: "run.changed", runId });

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { type Attempt, interpretAnswer } from "../rules/answer.ts";
 import { type Cancel, callAt } from "../rules/clock.ts";
 import { isRefusal } from "../rules/invocation.ts";
@@ -67,6 +68,8 @@ export class Dispatcher {
   readonly #shortage: ShortageBackoff;
   readonly #slots: ConcurrencySlots;
   readonly #memory: MemoryBudget;
+  /** Runs a function in the asynchronous context in which the engine was created. */
+  readonly #inOwnContext = AsyncLocalStorage.snapshot();
   #lastSweep = Number.NEGATIVE_INFINITY;
   #sweeping = false;
   #maintenance: Cancel | undefined;
@@ -149,7 +152,8 @@ export class Dispatcher {
     this.#claiming = true;
     this.#more = false;
     // When a write calls this, the claim joins the write's transaction: no extra wait for the disk.
-    this.#claimed = this.#claimBatch();
+    // Deliveries don't belong to the request that wakes the engine, such as the start of another user's run.
+    this.#claimed = this.#inOwnContext(() => this.#claimBatch());
     void this.#claimed.finally(() => {
       this.#claiming = false;
       this.#next();

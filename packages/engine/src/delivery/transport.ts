@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import type { Reply } from "../rules/message.ts";
 import { type DestinationPolicy, DestinationRefused } from "./policy.ts";
 
@@ -50,19 +49,18 @@ export function fetchTransport(
   maxBytes: number,
   fetcher: (request: Request) => Promise<Response> = fetch,
 ): Transport {
-  // The engine is woken in the context of others, such as of the request that starts a run: endpoints don't work in it.
-  const inOwnContext = AsyncLocalStorage.snapshot();
   return {
     async send({ url, method, headers, body, signal, hold, maxBytes: most = maxBytes }) {
       const bare = body === undefined || method === "GET" || method === "HEAD";
-      const request = new Request(url, {
-        method,
-        headers,
-        signal,
-        redirect: "manual",
-        ...(bare ? {} : { body: body as BodyInit }),
-      });
-      const answer = await inOwnContext(fetcher, request);
+      const answer = await fetcher(
+        new Request(url, {
+          method,
+          headers,
+          signal,
+          redirect: "manual",
+          ...(bare ? {} : { body: body as BodyInit }),
+        }),
+      );
       const lists: Record<string, string[]> = {};
       for (const [name, value] of answer.headers) lists[name] = [...(lists[name] ?? []), value];
       const read = answer.body

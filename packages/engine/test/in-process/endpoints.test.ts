@@ -12,7 +12,14 @@ import {
   WorkflowError,
 } from "@perdure/core";
 import { expect, it, onTestFinished } from "vitest";
-import { createEngine, type Engine, type EngineOptions, ManualClock } from "../../src/index.ts";
+import {
+  createEngine,
+  type Engine,
+  type EngineOptions,
+  fetchTransport,
+  ManualClock,
+  type Transport,
+} from "../../src/index.ts";
 import { openTestStore } from "../stores.ts";
 
 // No name server knows it: a request that left the process would fail.
@@ -55,6 +62,7 @@ interface WorkflowOptions {
   readonly baseUrl?: string;
   readonly token?: string;
   readonly limits?: EngineOptions["limits"];
+  readonly onEvent?: EngineOptions["onEvent"];
 }
 
 /** An engine and the workflow of an endpoint in its process. */
@@ -62,9 +70,13 @@ function bootWorkflow<Payload, Result>(
   workflow: (context: WorkflowContext<Payload>) => Promise<Result>,
   options: WorkflowOptions = {},
 ): World {
-  const { failures = [], key = CREDENTIALS.signingKeys.current, baseUrl, token, limits } = options;
+  const { failures = [], key = CREDENTIALS.signingKeys.current, baseUrl, token, limits, onEvent } = options;
   let handler: Handler | undefined;
-  const world = boot(() => handler as Handler, { ...(token && { token }), ...(limits && { limits }) });
+  const world = boot(() => handler as Handler, {
+    ...(token && { token }),
+    ...(limits && { limits }),
+    ...(onEvent && { onEvent }),
+  });
   ({ handler } = serve<Payload, Result>(workflow, {
     qstashClient: world.engine.client(baseUrl === undefined ? {} : { baseUrl }),
     keys: { current: key, next: key },
@@ -169,15 +181,19 @@ it("checks signatures of deliveries in its own process, too", async () => {
   expect(messages).toMatchObject([{ responseStatus: 401 }]);
 });
 
-it("runs workflows outside of the request that has started them, and of that which woke the engine", async () => {
+it("runs workflows, and tells of events, outside of the request that has started them or woken the engine", async () => {
   const requests = new AsyncLocalStorage<string>();
   const seen: unknown[] = [];
-  const world = bootWorkflow(async (context) => {
-    seen.push(requests.getStore());
-    await context.run("look", () => seen.push(requests.getStore()));
-    await context.sleep("a day", "1d");
-    await context.run("look again", () => seen.push(requests.getStore()));
-  });
+  const told: unknown[] = [];
+  const world = bootWorkflow(
+    async (context) => {
+      seen.push(requests.getStore());
+      await context.run("look", () => seen.push(requests.getStore()));
+      await context.sleep("a day", "1d");
+      await context.run("look again", () => seen.push(requests.getStore()));
+    },
+    { onEvent: () => void told.push(requests.getStore()) },
+  );
   const users = ["ann", "bob", "eve"];
   await Promise.all(
     users.map((user) => requests.run(user, () => world.client.trigger({ url: `${ORIGIN}/order` }))),
@@ -185,6 +201,33 @@ it("runs workflows outside of the request that has started them, and of that whi
   await requests.run("ops", () => drain(world));
   expect(seen.length).toBeGreaterThanOrEqual(3 * users.length);
   expect(new Set(seen)).toEqual(new Set([undefined]));
+  expect(told.length).toBeGreaterThan(users.length);
+  expect(new Set(told)).toEqual(new Set([undefined]));
+});
+
+it.each([
+  ["a transport by a function", (fetcher: () => Promise<Response>) => fetchTransport(1000, fetcher)],
+  [
+    "a transport of one's own",
+    (fetcher: () => Promise<Response>): Transport => ({
+      async send() {
+        await fetcher();
+        return { status: 200, headers: {}, body: new Uint8Array(), cut: false };
+      },
+      close: async () => {},
+    }),
+  ],
+])("delivers by %s outside of the request that woke the engine", async (_, toTransport) => {
+  const requests = new AsyncLocalStorage<string>();
+  const seen: unknown[] = [];
+  const transport = toTransport(async () => {
+    seen.push(requests.getStore());
+    return new Response();
+  });
+  const { engine } = boot(() => async () => new Response(), { transport, endpoints: {} });
+  await requests.run("ann", () => engine.publish({ url: "https://other.test/mail" }));
+  await engine.idle();
+  expect(seen).toEqual([undefined]);
 });
 
 it("counts an error of the function as an attempt without an answer", async () => {
