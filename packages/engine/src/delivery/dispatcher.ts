@@ -171,8 +171,9 @@ export class Dispatcher {
   }
 
   async #claimBatch(): Promise<void> {
-    const { store, clock, lease, emit } = this.#options;
+    const { store, clock, lease, emit, signer } = this.#options;
     const now = clock.now();
+    signer.prepare();
     try {
       if (now < this.#unknownUntil) await this.#releaseUnknown();
       const { claims, nextDue, destinations } = await store.claim({

@@ -47,14 +47,16 @@ export function createKeys({ store, clock, configured }: KeysOptions): Keys {
     return rotated.from === from ? { current: rotated.current, next: rotated.next } : configured;
   };
   const latest = async (): Promise<SigningKeys> => keep(read(await store.setting(SETTING)));
+  let reading: Promise<SigningKeys> | undefined;
   return {
     latest,
     async current() {
-      if (!known) return latest();
-      const { keys, at } = known;
-      if (Math.abs(clock.now() - at) < READ_AGAIN_MS) return keys;
+      if (known && Math.abs(clock.now() - known.at) < READ_AGAIN_MS) return known.keys;
+      // Deliveries that need them at the same time read them once.
+      reading ??= latest().finally(() => (reading = undefined));
+      const { keys } = known ?? {};
       // A delivery that is under way must not fail because the database is away.
-      return latest().catch(() => keys);
+      return keys ? reading.catch(() => keys) : reading;
     },
     async rotate() {
       for (;;) {

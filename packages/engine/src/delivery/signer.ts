@@ -22,6 +22,8 @@ export interface SigningKeys {
 
 /** Makes the token that proves to an endpoint that exactly this request comes from the engine. */
 export interface Signer {
+  /** Has the keys read, if they are old, so that the next signature needn't wait for them. */
+  prepare(): void;
   sign(signed: Signed): Promise<string>;
 }
 
@@ -32,6 +34,10 @@ const HEADER = toBase64Url(JSON.stringify({ alg: "HS256", typ: "JWT" }));
 export function createSigner(keys: () => Promise<SigningKeys>): Signer {
   let last: { readonly text: string; readonly key: KeyObject } | undefined;
   return {
+    prepare() {
+      // A signature tries it again, and says what is wrong.
+      keys().catch(() => {});
+    },
     async sign({ url, body, claim, now }) {
       const { current } = await keys();
       if (last?.text !== current) last = { text: current, key: toKey(current) };

@@ -1,10 +1,12 @@
 import { DEV_CREDENTIALS, HEADER } from "@perdure/core/protocol";
 import { Receiver } from "@upstash/qstash";
 import { describe, expect, it } from "vitest";
-import { newSigningKey, newToken } from "../../src/delivery/keys.ts";
+import { createKeys, newSigningKey, newToken } from "../../src/delivery/keys.ts";
+import { createSigner } from "../../src/delivery/signer.ts";
 import { ManualClock, type SigningKeys } from "../../src/index.ts";
 import { crash, useMachine } from "../crashing.ts";
 import { type Call, OWN_TOKEN, ok, type World, world } from "../harness.ts";
+import { openTestStore } from "../stores.ts";
 
 const FIRST: SigningKeys = {
   current: DEV_CREDENTIALS.currentSigningKey,
@@ -96,6 +98,30 @@ describe("signing keys", () => {
     expect(new Set(pairs.map(({ next }) => next)).size).toBe(10);
     expect(new Set(pairs.map(({ current }) => current)).size).toBe(10);
     expect(pairs).toContainEqual(await keysOf(w));
+  });
+
+  it("are read once by all deliveries that need them anew, and not by one that they have been prepared for", async () => {
+    const clock = new ManualClock();
+    const store = openTestStore({ file: ":memory:", now: () => clock.now() });
+    let reads = 0;
+    const setting = (name: string) => {
+      reads++;
+      return store.setting(name);
+    };
+    const signer = createSigner(
+      createKeys({ store: { ...store, setting }, clock, configured: FIRST }).current,
+    );
+    const claim = { kind: "call", messageId: "msg_1" } as const;
+    const sign = () => signer.sign({ url: "https://a.test/", body: "", claim, now: clock.now() });
+    for (const age of [0, 5000]) {
+      clock.advance(age);
+      reads = 0;
+      signer.prepare();
+      await Promise.all(Array.from({ length: 20 }, sign));
+      await sign();
+      expect(reads).toBe(1);
+    }
+    await store.close();
   });
 
   it("are random", () => {
