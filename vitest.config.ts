@@ -1,5 +1,6 @@
 import { accessSync, constants, globSync, statfsSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { installedPostgres } from "@perdure/test-support/installed-postgres";
 import type { Mode } from "@perdure/test-support/mode";
 import { isSample, sampledFiles, settingOfRepeats } from "@perdure/test-support/sample";
 import { defineConfig } from "vitest/config";
@@ -11,6 +12,8 @@ interface Suite {
   readonly mode?: Mode;
   /** Where engines keep their tables. Default: SQLite. Tests read it by `@perdure/test-support/mode`. */
   readonly store?: "postgres";
+  /** The folder of the programs of PostgreSQL. Default: those of the npm package. */
+  readonly programs?: string;
   /** True for files that another project runs, too, in the other mode or on the other store. A sample has each second file. */
   readonly again?: boolean;
   readonly exclude?: string;
@@ -87,6 +90,20 @@ const ON_BOTH_STORES = [
   ...["api/!(stream|fuzz|search|browser-guard|errors|json-answer|openapi|option-names|server)"],
 ];
 
+/** The suites of what only an engine on PostgreSQL has to do. */
+const ON_POSTGRES_ONLY: Suite = {
+  include: "packages/engine/test/postgres/**/*.test.ts",
+  globalSetup: [PROGRAMS, POSTGRES_SERVER],
+};
+
+/** The suites of the engine's behaviour again. */
+const ENGINE_ON_POSTGRES: Suite = {
+  include: ON_BOTH_STORES.map((name) => `packages/engine/test/${name}.test.ts`),
+  store: "postgres",
+  again: true,
+  globalSetup: POSTGRES_SERVER,
+};
+
 /** Further suites on PostgreSQL: for most of what they test, the store makes no difference. */
 const CLIENTS_ON_POSTGRES = [
   ...["addresses", "both-sdks", "clocks", "compressed", "failure-functions", "failures-kill", "forged-calls"],
@@ -112,11 +129,7 @@ const suites: Readonly<Record<string, Suite>> = {
     globalSetup: [PROGRAMS, PACKAGES, APPLICATIONS],
     onDisk: true,
   },
-  // On PostgreSQL only.
-  postgres: {
-    include: "packages/engine/test/postgres/**/*.test.ts",
-    globalSetup: [PROGRAMS, POSTGRES_SERVER],
-  },
+  postgres: ON_POSTGRES_ONLY,
   // The engine on each runtime that it promises to run on.
   runtimes: { include: "packages/engine/test/runtimes/*.test.ts", globalSetup: PROGRAMS },
   e2e: { include: "e2e/test/**/*.test.ts", globalSetup: PROGRAMS },
@@ -165,19 +178,24 @@ const suites: Readonly<Record<string, Suite>> = {
   "core-inline": {
     include: IN_BOTH_MODES.core.map((name) => `packages/core/test/${name}.test.ts`),
   },
-  // The suites of the engine's behaviour again.
-  "engine-postgres": {
-    include: ON_BOTH_STORES.map((name) => `packages/engine/test/${name}.test.ts`),
-    store: "postgres",
-    again: true,
-    globalSetup: POSTGRES_SERVER,
-  },
+  "engine-postgres": ENGINE_ON_POSTGRES,
   engine: {
     include: "packages/engine/test/**/*.test.ts",
     exclude: "packages/engine/test/{postgres,runtimes}/**",
     globalSetup: PROGRAMS,
   },
+  ...onInstalledPostgres(),
 };
+
+/** The suites on PostgreSQL once more, on the version that the machine has, where it has one. Only `.ci/run` runs them. */
+function onInstalledPostgres(): Readonly<Record<string, Suite>> {
+  const programs = installedPostgres();
+  if (programs === undefined) return {};
+  return {
+    "installed-postgres": { ...ON_POSTGRES_ONLY, programs },
+    "engine-installed-postgres": { ...ENGINE_ON_POSTGRES, programs },
+  };
+}
 
 /** `pnpm vitest --project core` runs one of them. */
 export const PROJECTS: readonly string[] = Object.keys(suites);
@@ -200,7 +218,7 @@ const filesOf = (patterns: readonly string[], again = false): readonly string[] 
   again && isSample() ? sampledFiles(globSync(patterns, { cwd: import.meta.dirname }).sort()) : patterns;
 
 const projects = Object.entries(suites).map(
-  ([name, { include, again, exclude, mode, store, onDisk, ...how }]) => ({
+  ([name, { include, again, exclude, mode, store, programs, onDisk, ...how }]) => ({
     test: {
       name,
       include: [...filesOf([include].flat(), again)],
@@ -211,6 +229,7 @@ const projects = Object.entries(suites).map(
       env: {
         TEST_MODE: mode ?? "inline",
         TEST_STORE: store ?? "sqlite",
+        ...(programs === undefined ? {} : { TEST_POSTGRES_PROGRAMS: programs }),
         ...(onDisk ? {} : inMemory),
         ...(again ? settingOfRepeats() : {}),
       },

@@ -14,8 +14,8 @@ const RUNS = join(ROOT, ".turbo", "runs");
 const TASKS = ["lint", "types", "unused", "build"];
 /** Vitest projects that test the output of `build`. */
 const BUILT = ["packages", "projects", "site", "nextjs", "frameworks"];
-/** Left out unless they are asked for: a further installation as large as the first, and suites that run on SQLite anyway. */
-const LONG = ["frameworks", "clients-postgres"];
+/** Left out unless they are asked for: a further installation as large as the first, and suites that run on another store anyway. */
+const LONG = ["frameworks", "clients-postgres", "installed-postgres", "engine-installed-postgres"];
 const GROUPS = [...TASKS, "tests", ...PROJECTS];
 
 interface Result {

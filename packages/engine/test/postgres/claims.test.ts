@@ -73,7 +73,12 @@ it("a settlement reads its own message, however many deliveries are in progress"
   expect(await readBy()).toBeLessThan(2000);
 });
 
-it("a claim doesn't read a table that has grown, soon after it was empty", { timeout: 30_000 }, async () => {
+/** Messages that have come into an empty table. */
+const GROWN = 20_000;
+
+it("claims don't go on reading a table that has grown, soon after it was empty", {
+  timeout: 30_000,
+}, async () => {
   const url = newDatabase();
   const store = await openPostgres(url);
   store.useClock(() => START);
@@ -91,15 +96,16 @@ it("a claim doesn't read a table that has grown, soon after it was empty", { tim
   for (let at = 0; at < 10; at++) await claimTwo();
   await withClient(url, async (client) => {
     await client`INSERT INTO due (message, status, at, kind)
-      SELECT -n, 'scheduled', ${START + 3_600_000}, 'message' FROM generate_series(1, 20000) AS numbers (n)`;
+      SELECT -n, 'scheduled', ${START + 3_600_000}, 'message' FROM generate_series(1, ${GROWN}) AS numbers (n)`;
   });
   await new Promise((resolve) => setTimeout(resolve, 2500));
-  for (let at = 0; at < 10; at++) await claimTwo();
+  for (let at = 0; at < 300; at++) await claimTwo();
   await store.close();
   const read = await withClient(url, async (client) => {
     const [row] = await client<{ read: string }[]>`SELECT sum(idx_tup_read) AS read FROM pg_stat_user_indexes
       WHERE relname = 'due' AND schemaname = current_schema`;
     return Number(row?.read);
   });
-  expect(read).toBeLessThan(20_000);
+  // Each claim with the old plan reads all of it once or more.
+  expect(read / GROWN).toBeLessThan(50);
 });

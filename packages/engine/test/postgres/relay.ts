@@ -14,14 +14,20 @@ export interface Relay {
   stop(): Promise<void>;
 }
 
-/** Starts a relay on a free port. @param database the URL of a database */
-export async function startRelay(database: string): Promise<Relay> {
+/**
+ * Starts a relay on a free port.
+ *
+ * @param database the URL of a database
+ * @param onSent gets what clients send, as it comes
+ */
+export async function startRelay(database: string, onSent?: (sent: Buffer) => void): Promise<Relay> {
   let target = new URL(database);
   const sockets = new Set<Socket>();
   let frozen = false;
   const server = createServer((client) => {
     const behind = connect(Number(target.port), target.hostname);
     client.pipe(behind).pipe(client);
+    if (onSent) client.on("data", onSent);
     for (const socket of [client, behind]) {
       sockets.add(socket);
       if (frozen) socket.pause();

@@ -48,29 +48,24 @@ describe("the connections of an engine", () => {
 });
 
 it("a session for changes keeps its plans until it has waited for its statements for long", async () => {
-  const session = new ClientSession(readLocation(newDatabase()), { name: "perdure", writes: true });
-  // The server calls a function without arguments that is said to be immutable when it plans.
-  await session.query(
-    `CREATE FUNCTION pg_temp.planned_at() RETURNS float8 IMMUTABLE LANGUAGE plpgsql
-      AS 'BEGIN RETURN extract(epoch FROM clock_timestamp()); END'`,
-    [],
-  );
-  const plannedAt = async () => {
-    const { rows } = await session.query(
-      "SELECT pg_temp.planned_at() AS at WHERE CAST($1 AS text) IS NOT NULL",
-      ["x"],
-    );
-    return (rows[0] as { readonly at: number }).at;
-  };
-  // The second use prepares it, as a statement with parameters.
-  await plannedAt();
-  const first = await plannedAt();
-  await session.query("SELECT pg_sleep(2.1)", []);
-  expect(await plannedAt()).toBeGreaterThan(first);
-  const second = await plannedAt();
-  await new Promise((resolve) => setTimeout(resolve, 2100));
-  expect(await plannedAt()).toBe(second);
+  let discarded = 0;
+  const relay = await startRelay(newDatabase(), (sent) => {
+    if (sent.includes("DISCARD PLANS")) discarded++;
+  });
+  const session = new ClientSession(readLocation(relay.url), { name: "perdure", writes: true });
+  const pause = () => new Promise((resolve) => setTimeout(resolve, 2100));
+  await session.query("SELECT 1", []);
+  await pause();
+  await session.query("SELECT 1", []);
+  expect(discarded).toBe(0);
+  await session.query("SELECT pg_sleep(0.2)", []);
+  await session.query("SELECT 1", []);
+  expect(discarded).toBe(1);
+  await session.query("SELECT pg_sleep(0.2)", []);
+  await session.query("SELECT 1", []);
+  expect(discarded, "twice within two seconds").toBe(1);
   await session.close();
+  await relay.stop();
 });
 
 describe("a lost connection", () => {

@@ -92,11 +92,11 @@ const FOR_WRITERS = {
 
 /**
  * Milliseconds for which a session has waited for its statements when it has their plans made anew. A plan that was made for an
- * empty table may read all of it: after a burst of messages, it would until the server has analyzed the table. A few statements
- * with such a plan take so long. With good ones an engine that has little to do keeps its plans for tens of runs: measured, a run
- * that comes alone takes a fifth longer when its statements are planned.
+ * empty table may read all of it: after a burst of messages, it would until the server has analyzed the table. Statements with such
+ * a plan cost so much at most. An engine that has little to do keeps good plans for several runs: measured, a run that comes alone
+ * takes a fifth longer when its statements are planned.
  */
-const PLANS_WAIT_MS = 250;
+const PLANS_WAIT_MS = 100;
 
 /** Milliseconds for which plans are kept at least: under load, statements wait so long within a fraction of it. */
 const PLANS_MS = 2000;
@@ -155,7 +155,7 @@ export class ClientSession implements PostgresSession {
   /** Ends each statement that has no result yet. */
   readonly #pending = new Set<(error: ConnectionLost) => void>();
   #planned = performance.now();
-  /** Milliseconds for which statements have been waited for since then. Those that are under way side by side count each. */
+  /** Milliseconds for which statements have been waited for since then, each for itself. */
   #waited = 0;
   #watch: ReturnType<typeof setInterval> | undefined;
   /** Parts of the longest silence that have passed without an answer. */
