@@ -22,7 +22,7 @@ export interface SigningKeys {
 
 /** Makes the token that proves to an endpoint that exactly this request comes from the engine. */
 export interface Signer {
-  /** Has the keys read, if they are old, so that the next signature needn't wait for them. */
+  /** Reads the keys, if they are old: the next signature needn't wait for them then. */
   prepare(): void;
   sign(signed: Signed): Promise<string>;
 }
