@@ -58,6 +58,9 @@ const PACKAGES = "packages/test-support/src/pack-setup.ts";
 /** Creates a database for the tests of a project, on a PostgreSQL server that all of them share. */
 const POSTGRES_SERVER = "packages/test-support/src/postgres-setup.ts";
 
+/** Installs the pooler. */
+const PGBOUNCER = "packages/test-support/src/pgbouncer-setup.ts";
+
 /** Fails each file of a project on both stores that uses no database of PostgreSQL. */
 const ON_POSTGRES = "packages/test-support/src/on-postgres.ts";
 
@@ -93,7 +96,7 @@ const ON_BOTH_STORES = [
 /** The suites of what only an engine on PostgreSQL has to do. */
 const ON_POSTGRES_ONLY: Suite = {
   include: "packages/engine/test/postgres/**/*.test.ts",
-  globalSetup: [PROGRAMS, POSTGRES_SERVER],
+  globalSetup: [PROGRAMS, PGBOUNCER, POSTGRES_SERVER],
 };
 
 /** The suites of the engine's behaviour again. */

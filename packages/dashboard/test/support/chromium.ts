@@ -1,5 +1,5 @@
-import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import { installPackages } from "@perdure/test-support/system-package";
 
 /** Where Debian, Ubuntu, Fedora, Arch and macOS put the browser. */
 const PLACES = [
@@ -22,11 +22,7 @@ export const NO_BROWSER =
   "The dashboard's tests need Chromium. Install it (Debian: apt-get install chromium), name it by " +
   "PERDURE_CHROMIUM=/path/to/it, or leave these tests out by PERDURE_SKIP_BROWSER=1.";
 
-/** Installs the browser where this can be done without asking: as root, on a system with apt. */
+/** Installs the browser where this can be done without asking. */
 export function installChromium(): void {
-  if (findChromium() !== undefined || process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) return;
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  const run = (...args: string[]) => spawnSync("apt-get", args, { env, stdio: "ignore" });
-  run("update");
-  run("install", "-y", "--no-install-recommends", "chromium", "fonts-liberation");
+  if (findChromium() === undefined) installPackages("chromium", "fonts-liberation");
 }

@@ -1,24 +1,15 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { hasPgBouncer } from "@perdure/test-support/pgbouncer-setup";
 import { type PostgresServer, startPostgres } from "@perdure/test-support/postgres-server";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { moveDatabase, openPostgres, openSqlite } from "../../src/index.ts";
 import { APP, world } from "../harness.ts";
 import { runStep, workflow } from "../steps.ts";
-
-/** Whether the operating system has the pooler. Debian's package is pgbouncer. */
-function isInstalled(): boolean {
-  try {
-    execFileSync("pgbouncer", ["--version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 async function freePort(): Promise<number> {
   const probe = createServer().listen(0, "127.0.0.1");
@@ -28,7 +19,7 @@ async function freePort(): Promise<number> {
   return typeof address === "object" && address ? address.port : 0;
 }
 
-describe.skipIf(!isInstalled())("behind PgBouncer in transaction mode", () => {
+describe.skipIf(!hasPgBouncer())("behind PgBouncer in transaction mode", () => {
   let folder: string;
   let server: PostgresServer;
   let pooler: ChildProcess;
