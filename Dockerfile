@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # Two images: `engine` runs perdure, and `endpoint` is the example of compose.yaml. See docs/deploy/docker.md.
 
 FROM node:24-slim AS build
@@ -15,7 +14,8 @@ FROM node:24-slim AS endpoint
 WORKDIR /src
 COPY . .
 RUN npm install --global pnpm@12.21.0 \
-  && pnpm install --frozen-lockfile --prod --filter "@perdure/example-docker..."
+  && pnpm install --frozen-lockfile --prod --filter-prod "@perdure/example-docker..." \
+  && rm -rf ~/.npm ~/.cache ~/.local
 USER node
 ENV PORT=3000
 EXPOSE 3000

@@ -189,6 +189,12 @@ describe("compose.yaml", () => {
     for (const [, one] of engines)
       expect(one).toMatchObject({ read_only: true, cap_drop: ["ALL"], env_file: ".env" });
   });
+
+  it("gives the endpoint the token and the keys, and no password of the database", () => {
+    const { env_file, environment = {} } = compose.services.endpoint ?? {};
+    expect(env_file).toBeUndefined();
+    expect(Object.keys(environment).sort()).toEqual(["PERDURE_URL", ...Object.keys(SECRETS)].sort());
+  });
 });
 
 const SECRETS = {
