@@ -1,7 +1,7 @@
 import { toText } from "../rules/bytes.ts";
 import { isLive, type RunConfig, type RunState } from "../rules/run.ts";
 import { MAX_SEARCHED, searchedRecord, searchedText, wordsOf } from "../rules/search.ts";
-import { FIRST_RECORD } from "../store/tables/entries.ts";
+import { FIRST_RECORD, lastPosition } from "../store/tables/entries.ts";
 import { forEach, numbers, SearchedWords, sql, strings, type Tx } from "../store/tx.ts";
 
 /** Places of texts that belong to one run. */
@@ -24,6 +24,11 @@ interface Row {
   readonly state: RunState;
   readonly config: string;
   readonly response: string | null;
+  /** The position of the last entry of its history. */
+  readonly last: number | null;
+  /** Whether attempts of it have failed, and whether it has dead letters: 0 or 1. */
+  readonly failures: number;
+  readonly letters: number;
   readonly indexed_created_at: number | null;
   readonly position: number | null;
   readonly size: number | null;
@@ -48,20 +53,55 @@ export async function indexRuns(tx: Tx, ids: readonly string[]): Promise<string[
   const left = new Set(ids.filter((_, at) => !taken[at]));
   const rows = await tx.all<Row>(
     sql`SELECT runs.key, runs.id, runs.created_at, runs.state, runs.config, substr(runs.response, 1, ${MAX_SEARCHED}) AS response,
+        ${lastPosition(sql`runs.key`)} AS last,
+        CAST(EXISTS (SELECT 1 FROM messages JOIN failures ON failures.message = messages.seq WHERE messages.run = runs.key) AS integer) AS failures,
+        CAST(EXISTS (SELECT 1 FROM dlq WHERE dlq.run = runs.key) AS integer) AS letters,
         search_runs.created_at AS indexed_created_at, position, size, ended, own
       FROM runs LEFT JOIN search_runs ON search_runs.run = runs.key
       WHERE runs.id IN (${strings(ids.filter((id) => !left.has(id)))})`,
   );
+  const parts: Part[] = [];
   let room = MAX_ENTRIES;
-  const additions: Additions = { texts: [], runs: [] };
   for (const row of rows) {
     if (row.ended === 1 && row.created_at === row.indexed_created_at && !isLive(row)) continue;
-    if (room > 0) room -= await indexRun(tx, row, { room, additions });
-    // It isn't known whether all of it is indexed.
-    if (room <= 0) left.add(row.id);
+    const last = row.last ?? 0;
+    if (room > 0) {
+      const known = await progressOf(tx, row);
+      const until = Math.max(known.position, Math.min(last, known.position + room));
+      room -= until - known.position;
+      parts.push({ row, known, until });
+      if (until >= last) continue;
+    }
+    left.add(row.id);
+  }
+  const additions: Additions = { texts: [], runs: [] };
+  const entries = await entriesOf(tx, parts);
+  for (const part of parts) {
+    const own = entries.filter(({ run }) => run === part.row.key);
+    await indexRun(tx, part, { entries: own, additions });
   }
   sendAdditions(tx, additions);
   return [...left];
+}
+
+/** A part of a run's history that one call indexes: what follows on `known`, up to a position. */
+interface Part {
+  readonly row: Row;
+  readonly known: Progress;
+  readonly until: number;
+}
+
+async function entriesOf(tx: Tx, parts: readonly Part[]): Promise<EntryRow[]> {
+  const columns = { run: "number", after: "number", until: "number" } as const;
+  const asked = parts.map(({ row: { key: run }, known: { position: after }, until }) => {
+    return { run, after, until };
+  });
+  return tx.allForEach<EntryRow>(
+    forEach(columns, asked, (row, _from, join) => {
+      return sql`SELECT entries.run, position, record, step, substr(body, 1, ${MAX_SEARCHED}) AS body FROM entries${join}
+        WHERE entries.run = ${row.run} AND position > ${row.after} AND position <= ${row.until} ORDER BY entries.run, position`;
+    }),
+  );
 }
 
 /** The rows that one call adds to the index. */
@@ -103,31 +143,28 @@ const INDEXED = {
   own: "string",
 } as const;
 
-/** @returns the number of entries that it has looked at */
+interface Indexing {
+  readonly entries: readonly EntryRow[];
+  readonly additions: Additions;
+}
+
 async function indexRun(
   tx: Tx,
-  row: Row,
-  { room, additions }: { readonly room: number; readonly additions: Additions },
-): Promise<number> {
-  const known = await progressOf(tx, row);
+  { row, known, until }: Part,
+  { entries, additions }: Indexing,
+): Promise<void> {
   const hidden = (JSON.parse(row.config) as RunConfig).redact?.body === true;
-  const entries = await tx.all<EntryRow>(
-    sql`SELECT position, record, step, substr(body, 1, ${MAX_SEARCHED}) AS body FROM entries
-      WHERE run = ${row.key} AND position > ${known.position} ORDER BY position LIMIT ${room}`,
-  );
-  let { position, size } = known;
+  let { size } = known;
   for (const entry of entries) {
-    position = entry.position;
-    if (size >= MAX_RUN_SIZE) continue;
+    if (size >= MAX_RUN_SIZE) break;
     const words = wordsOf(textOf(entry, hidden));
-    size += addText(additions, row.key * PLACES + position, words);
+    size += addText(additions, row.key * PLACES + entry.position, words);
   }
   const own = await indexOwn(tx, row, { hidden, known: known.own, additions });
-  const ended = !isLive(row) && entries.length < room ? 1 : 0;
-  if (entries.length > 0 || own !== known.own || ended === 1) {
-    additions.runs.push({ run: row.key, created: row.created_at, position, size, ended, own });
+  const ended = !isLive(row) && until >= (row.last ?? 0) ? 1 : 0;
+  if (until > known.position || own !== known.own || ended === 1) {
+    additions.runs.push({ run: row.key, created: row.created_at, position: until, size, ended, own });
   }
-  return entries.length;
 }
 
 /** How far the index has a run. Texts of another run that had its key, or of a history that is gone, are deleted. */
@@ -142,6 +179,7 @@ async function progressOf(tx: Tx, row: Row): Promise<Progress> {
 }
 
 interface EntryRow {
+  readonly run: number;
   readonly position: number;
   readonly record: string;
   readonly step: string | null;
@@ -176,15 +214,8 @@ interface OwnText {
  * @returns the version of this text
  */
 async function indexOwn(tx: Tx, row: Row, { hidden, known, additions }: OwnText): Promise<string> {
-  const failures = await tx.all<FailureRow>(
-    sql`SELECT error, substr(failures.body, 1, ${MAX_SEARCHED}) AS body FROM failures JOIN messages ON messages.seq = failures.message
-      WHERE messages.run = ${row.key} ORDER BY failures.at DESC, failures.message, failures.retried LIMIT ${MAX_FAILURES}`,
-  );
-  const letters = isLive(row)
-    ? []
-    : await tx.all<FailureRow>(
-        sql`SELECT error, substr(body, 1, ${MAX_SEARCHED}) AS body FROM dlq WHERE run = ${row.key}`,
-      );
+  const failures = row.failures === 1 ? await failuresOf(tx, row.key) : [];
+  const letters = isLive(row) || row.letters === 0 ? [] : await lettersOf(tx, row.key);
   const version = `${row.state} ${failures.length} ${letters.length}`;
   if (version === known) return known;
   const { labels } = JSON.parse(row.config) as RunConfig;
@@ -202,6 +233,19 @@ async function indexOwn(tx: Tx, row: Row, { hidden, known, additions }: OwnText)
 interface FailureRow {
   readonly error: string;
   readonly body: Uint8Array | null;
+}
+
+function failuresOf(tx: Tx, run: number): Promise<FailureRow[]> {
+  return tx.all<FailureRow>(
+    sql`SELECT error, substr(failures.body, 1, ${MAX_SEARCHED}) AS body FROM failures JOIN messages ON messages.seq = failures.message
+      WHERE messages.run = ${run} ORDER BY failures.at DESC, failures.message, failures.retried LIMIT ${MAX_FAILURES}`,
+  );
+}
+
+function lettersOf(tx: Tx, run: number): Promise<FailureRow[]> {
+  return tx.all<FailureRow>(
+    sql`SELECT error, substr(body, 1, ${MAX_SEARCHED}) AS body FROM dlq WHERE run = ${run}`,
+  );
 }
 
 /** Deletes the runs of these keys from the index. */
