@@ -32,7 +32,7 @@ const OTHER_CONNECTIONS = 3;
  * share it.
  *
  * @param url `postgres://user:password@host:5432/database`. Three parameters are the engine's: `connections` (10 by
- * default), `schema`, and `pgbouncer=true` behind a pooler in transaction mode
+ * default), `schema`, and `pgbouncer=true` behind PgBouncer
  * @throws StoreUnavailable when the server can't be reached, or a newer engine has changed the tables too much
  * @example
  * ```ts

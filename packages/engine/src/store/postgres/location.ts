@@ -8,7 +8,7 @@ export interface PostgresLocation {
   readonly connections: number;
   /** The schema with the engine's tables. The server's search path chooses it by default. */
   readonly schema: string | undefined;
-  /** True behind a pooler in transaction mode, such as PgBouncer: no prepared statements, no LISTEN. */
+  /** True behind PgBouncer or a pooler like it: no settings of a session, no prepared statements, no LISTEN. */
   readonly pooled: boolean;
 }
 
@@ -66,7 +66,7 @@ export function readLocation(text: string): PostgresLocation {
   const pooled = pgbouncer === "true";
   if (pooled && schema !== undefined)
     throw invalid(
-      "schema can't be used with pgbouncer=true: a pooler in transaction mode keeps no search path. Set the search path of the database's user instead",
+      "schema can't be used with pgbouncer=true: PgBouncer passes no search path on. Set the search path of the database's user instead",
     );
   return { url: url.href, connections: Number(connections), schema, pooled };
 }
