@@ -162,7 +162,10 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     clock,
     transport: policy ? guarded(transport, policy) : transport,
     signer: createSigner(keys.current),
-    emit: watchers.emit,
+    emit: (event) => {
+      watchers.emit(event);
+      store.tellOthers?.(event);
+    },
     onRunsDeleted: (runs) => watchers.search.forget(runs),
   });
   const parallelism = (): Parallelism => ({

@@ -95,6 +95,7 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
         warn(`Another engine of this database ${difference}. Give all engines the same configuration.`);
       }
     },
+    tellOthers: (event) => wakeUps.announce({ dueAt: undefined, events: [event] }),
     // Beside the transactions of runs, whose locks would be held meanwhile.
     ...bindAll(INDEXING, { driver: background, owner: instance, excerptBytes: 0 }),
     sweep: async (...args) =>

@@ -11,6 +11,7 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/^57P0/, "its server is starting, stopping or was stopped"],
   [/^25P03$/, "the server has ended a transaction that was idle for too long"],
   [/^57014$/, "a statement took too long"],
+  [/^55P03$/, "a statement waited for a lock for too long"],
   [
     /^26000$|^42P05$/,
     "it has lost a prepared statement. Behind a pooler in transaction mode, add pgbouncer=true to the URL",
