@@ -24,6 +24,7 @@ import type { Observer } from "./rules/event.ts";
 import { type SharedConfiguration, toSharedConfiguration } from "./rules/shared-configuration.ts";
 import { isPostgresUrl } from "./store/postgres/location.ts";
 import { limitStoreFaults } from "./store-faults.ts";
+import { checkUnused, useStore } from "./store-use.ts";
 import { systemClock } from "./system-clock.ts";
 import { AttemptCounts } from "./watch/attempt-counts.ts";
 import { EventStreams } from "./watch/event-streams.ts";
@@ -33,7 +34,10 @@ import { SearchIndexer } from "./watch/search-indexer.ts";
 
 /** Options of {@link createEngine}. {@link ScalarOptions} adds the numbers, flags and names. */
 export interface EngineOptions extends ScalarOptions {
-  /** A store, or the path of a SQLite file that the engine opens and closes (`:memory:` for no file). */
+  /**
+   * A store that no other engine uses, or the path of a SQLite file that the engine opens and closes (`:memory:` for no
+   * file).
+   */
   readonly store: Store | string;
   /** The bearer token of clients, or several tokens. */
   readonly token: string | readonly string[];
@@ -63,7 +67,11 @@ export interface EngineOptions extends ScalarOptions {
 export interface EngineServer {
   /** The HTTP API. */
   fetch(request: Request, bindings?: Bindings): Promise<Response>;
-  /** Begins to deliver. Messages that the engine accepts earlier wait until then. */
+  /**
+   * Begins to deliver. Messages that the engine accepts earlier wait until then.
+   *
+   * @throws TypeError when the engine was stopped, and its store was given to another one
+   */
   start(): void;
   /** Resolves when no message is due and none is in flight. */
   idle(): Promise<void>;
@@ -108,7 +116,7 @@ const RECORD_FACTOR = 10;
  *
  * @throws StoreUnavailable when the engine can't open the database
  * @throws TypeError that names an unknown option, a destination rule that is malformed, or a number out of
- * its range
+ * its range, and for a store that another engine uses
  * @example
  * ```ts
  * const engine = createEngine({ store: "perdure.db", token, signingKeys: { current, next } });
@@ -181,6 +189,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     flows: withGlobalFlow(store, parallelism),
   };
   const app = createApp(service);
+  const use = useStore(store);
   // An engine that delivers nothing must also sweep.
   const sweep = (): void => dispatcher.sweep();
   const fetch = async (request: Request, bindings?: Bindings): Promise<Response> => {
@@ -192,6 +201,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     fetch,
     client: (given = {}) => createLocalClient({ service, begin: sweep, fetch }, given),
     start() {
+      use.goOn();
       watchers.start();
       dispatcher.start();
       const during = "comparing the configuration with that of other engines";
@@ -207,6 +217,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
       if (!options.transport) await transport.close();
       watchers.close();
       if (typeof options.store === "string") await store.close();
+      use.end();
     },
   };
 }
@@ -350,7 +361,10 @@ function toServiceLimits(
 
 /** Returns the store of the options, or opens the file that they name. */
 function openStore({ store, clock = systemClock }: EngineOptions): Store {
-  if (typeof store !== "string") return store;
+  if (typeof store !== "string") {
+    checkUnused(store);
+    return store;
+  }
   // A URL would become the name of a folder.
   if (isPostgresUrl(store)) {
     throw new TypeError(
