@@ -1,4 +1,4 @@
-import { WorkflowNonRetryableError } from "@perdure/core";
+import { type WorkflowContext as Context, WorkflowNonRetryableError } from "@perdure/core";
 import { HEADER } from "@perdure/core/protocol";
 import { beforeEach, describe, expect, it } from "vitest";
 import { perform, resume, stage, useStage } from "./support/stage.ts";
@@ -61,6 +61,24 @@ describe("inline execution, this package's runtime on this package's engine", ()
       workflowRunResponse: '{"timeout":true,"called":true}',
     });
     expect(deliveries).toHaveLength(4);
+  });
+
+  it.each([
+    ["a sleep until a moment in the past", (context: Context) => context.sleepUntil("rest", new Date(0))],
+    ["a sleep of no time", (context: Context) => context.sleep("rest", 0)],
+    ["two at once", (context: Context) => Promise.all([context.sleep("one", 0), context.sleep("other", 0)])],
+    [
+      "a sleep that is over beside a long one",
+      (context: Context) =>
+        Promise.race([context.sleepUntil("short", new Date(0)), context.sleep("long", "1h")]),
+    ],
+  ])("goes on after a result that is too long for an answer, before %s", async (_, rest) => {
+    const runId = await perform(async (context) => {
+      const { length } = await context.run("load", () => "x".repeat(200_000));
+      await rest(context);
+      return length;
+    });
+    expect(await stage.lab.run(runId)).toMatchObject({ workflowRunResponse: "200000" });
   });
 
   it("retries a step by its own count, beside a branch that goes on", async () => {

@@ -12,7 +12,10 @@ import { isPostgresUrl } from "./store/postgres/location.ts";
 
 /** Options of `createEngine`. {@link ScalarOptions} adds the numbers, flags and names. */
 export interface EngineOptions extends ScalarOptions {
-  /** A store, or the path of a SQLite file that the engine opens and closes (`:memory:` for no file). */
+  /**
+   * A store that no other engine uses, or the path of a SQLite file that the engine opens and closes (`:memory:` for no
+   * file).
+   */
   readonly store: Store | string;
   /** The bearer token of clients, or several tokens. */
   readonly token: string | readonly string[];

@@ -24,6 +24,7 @@ import { type ResolvedOptions, resolveOptions } from "./rules/engine-options.ts"
 import type { Observer } from "./rules/event.ts";
 import { type SharedConfiguration, toSharedConfiguration } from "./rules/shared-configuration.ts";
 import { limitStoreFaults } from "./store-faults.ts";
+import { checkUnused, useStore } from "./store-use.ts";
 import { systemClock } from "./system-clock.ts";
 import { AttemptCounts } from "./watch/attempt-counts.ts";
 import { EventStreams } from "./watch/event-streams.ts";
@@ -35,7 +36,11 @@ import { SearchIndexer } from "./watch/search-indexer.ts";
 export interface EngineServer {
   /** The HTTP API. */
   fetch(request: Request, bindings?: Bindings): Promise<Response>;
-  /** Begins to deliver. Messages that the engine accepts earlier wait until then. */
+  /**
+   * Begins to deliver. Messages that the engine accepts earlier wait until then.
+   *
+   * @throws TypeError when the engine was stopped, and its store was given to another one
+   */
   start(): void;
   /** Resolves when no message is due and none is in flight. */
   idle(): Promise<void>;
@@ -79,7 +84,8 @@ const RECORD_FACTOR = 10;
  * Creates an engine in this process. It delivers nothing before `start()`.
  *
  * @throws StoreUnavailable when the engine can't open the database
- * @throws TypeError that names an unknown or invalid option, before it opens the database
+ * @throws TypeError that names an unknown or invalid option, before it opens the database, and for a store that another engine
+ * uses
  * @example
  * ```ts
  * const engine = createEngine({ store: "perdure.db", token, signingKeys: { current, next } });
@@ -125,7 +131,10 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     clock,
     transport: policy ? guarded(transport, policy) : transport,
     signer: createSigner(keys.current),
-    emit: watchers.emit,
+    emit: (event) => {
+      watchers.emit(event);
+      store.tellOthers?.(event);
+    },
     onRunsDeleted: (runs) => watchers.search.forget(runs),
   });
   const parallelism = (): Parallelism => ({
@@ -149,6 +158,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     flows: withGlobalFlow(store, parallelism),
   };
   const app = createApp(service);
+  const use = useStore(store);
   // An engine that delivers nothing must also sweep.
   const sweep = (): void => dispatcher.sweep();
   const fetch = async (request: Request, bindings?: Bindings): Promise<Response> => {
@@ -160,6 +170,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     fetch,
     client: (given = {}) => createLocalClient({ service, begin: sweep, fetch }, given),
     start() {
+      use.goOn();
       watchers.start();
       dispatcher.start();
       const during = "comparing the configuration with that of other engines";
@@ -175,6 +186,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
       if (!options.transport) await transport.close();
       watchers.close();
       if (typeof options.store === "string") await store.close();
+      use.end();
     },
   };
 }
@@ -309,7 +321,9 @@ function toServiceLimits(
 
 /** Returns the store of the options, or opens the file that they name. */
 function openStore({ store, clock = systemClock }: EngineOptions): Store {
-  return typeof store === "string" ? openSqlite(store, { now: () => clock.now() }) : store;
+  if (typeof store === "string") return openSqlite(store, { now: () => clock.now() });
+  checkUnused(store);
+  return store;
 }
 
 /** Wraps the observer so that its errors don't reach the engine. */

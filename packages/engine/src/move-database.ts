@@ -13,7 +13,7 @@ import { ClientSession, createClient } from "./store/postgres/client.ts";
 import { failureOf } from "./store/postgres/faults.ts";
 import { liveEngines } from "./store/postgres/instances.ts";
 import { isPostgresUrl, readLocation, withoutPassword } from "./store/postgres/location.ts";
-import { migrate } from "./store/postgres/migrate.ts";
+import { migrate, refuseForeign } from "./store/postgres/migrate.ts";
 import { Transaction } from "./store/postgres/transaction.ts";
 import { createFilled, Database } from "./store/sqlite/database.ts";
 import { checkDatabase, openReader } from "./store/sqlite/file.ts";
@@ -48,7 +48,7 @@ interface Source {
  * 4. The source is marked: engines that are still configured for it refuse to start, and say where the data is.
  *
  * @returns the tables with their numbers of rows, all of them the same in both databases
- * @throws StoreUnavailable when an engine uses one of the databases, the target isn't empty, or a row can't be copied
+ * @throws StoreUnavailable when an engine uses one of the databases, the source isn't an engine's, the target isn't empty, or a row can't be copied
  * @example
  * ```ts
  * await moveDatabase({ from: "engine.db", to: "postgres://perdure:secret@localhost:5432/perdure" });
@@ -97,7 +97,7 @@ function fillFile<T>(file: string, work: (target: MoveEnd) => Promise<T>): Promi
 }
 
 function usePostgres<T>(url: string, work: (source: Source) => Promise<T>): Promise<T> {
-  return inTransaction(url, async (client) => {
+  return inTransaction(url, "source", async (client) => {
     const tx = txOf(client);
     await releaseAllLeases(tx, tx.now);
     return work({ end: await postgresEnd(client), markMoved: (to) => markMoved(tx, to) });
@@ -105,7 +105,7 @@ function usePostgres<T>(url: string, work: (source: Source) => Promise<T>): Prom
 }
 
 function fillPostgres<T>(url: string, work: (target: MoveEnd) => Promise<T>): Promise<T> {
-  return inTransaction(url, async (client) => {
+  return inTransaction(url, "target", async (client) => {
     const tx = txOf(client);
     // An engine that has only started leaves nothing else.
     await tx.run(sql`DELETE FROM settings WHERE name = 'probe'`);
@@ -117,14 +117,16 @@ function fillPostgres<T>(url: string, work: (target: MoveEnd) => Promise<T>): Pr
   });
 }
 
-/** Runs `work` in one transaction, which keeps engines from starting until its end. */
+/** Runs `work` in one transaction, which keeps engines from starting until its end. A target gets its tables before. */
 async function inTransaction<T>(
   url: string,
+  side: "source" | "target",
   work: (client: postgres.TransactionSql) => Promise<T>,
 ): Promise<T> {
   const location = readLocation(url);
   const session = new ClientSession(location, { name: "perdure migrate", silence: Number.POSITIVE_INFINITY });
   try {
+    if (side === "source") await refuseForeign(session, location.schema);
     await migrate(session, migrations("postgres"), location.schema);
   } finally {
     await session.close();

@@ -32,7 +32,7 @@ const OTHER_CONNECTIONS = 3;
  * share it.
  *
  * @param url `postgres://user:password@host:5432/database`. Three parameters are the engine's: `connections` (10 by
- * default), `schema`, and `pgbouncer=true` behind a pooler in transaction mode
+ * default), `schema`, and `pgbouncer=true` behind PgBouncer
  * @throws TypeError that names an unknown or invalid setting
  * @throws StoreUnavailable when the server can't be reached, or a newer engine has changed the tables too much
  * @example
@@ -99,6 +99,7 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
         warn(`Another engine of this database ${difference}. Give all engines the same configuration.`);
       }
     },
+    tellOthers: (event) => wakeUps.announce({ dueAt: undefined, events: [event] }),
     // Beside the transactions of runs, whose locks would be held meanwhile.
     ...bindAll(INDEXING, { driver: background, owner: instance, excerptBytes: 0 }),
     sweep: async (...args) =>

@@ -12,6 +12,7 @@ import { ListThreads } from "./store/sqlite/list-threads.ts";
 import { Thread } from "./store/sqlite/thread.ts";
 import type { ThreadRequest } from "./store/sqlite/thread-message.ts";
 import { withoutWakeUps } from "./store/tx.ts";
+import { storeClosed } from "./store/unavailable.ts";
 
 /**
  * Milliseconds after the start until the engine repeats a delivery of a process that died: the endpoint may
@@ -77,6 +78,7 @@ function withThreads(store: SqliteStore, database: Database): SqliteStore {
   const lists = new ListThreads(threadModule(), { path, work: "lists" });
   const index = new Thread(threadModule(), { path, work: "index" });
   let now: () => number = Date.now;
+  let closed = false;
   const inThreads = <Table extends object>(
     table: Table,
     run: (request: ThreadRequest) => Promise<unknown>,
@@ -84,6 +86,8 @@ function withThreads(store: SqliteStore, database: Database): SqliteStore {
     const operations = Object.keys(table).map((operation) => [
       operation,
       async (...args: unknown[]) => {
+        // A file that was closed has no write-ahead log, which looks like a lost one.
+        if (closed) throw storeClosed();
         database.check();
         return run({ operation, args, now: now() });
       },
@@ -108,6 +112,7 @@ function withThreads(store: SqliteStore, database: Database): SqliteStore {
       await store.dropSearch();
     },
     async close() {
+      closed = true;
       await Promise.all([lists.close(), index.close()]);
       await store.close();
     },

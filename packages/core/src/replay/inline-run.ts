@@ -76,6 +76,8 @@ class InlineRun {
   /** The invocation's end, once no step is running. No further step begins. */
   #closing: InlineOutcome | undefined;
   #ended = false;
+  /** Whether the history has got an entry that the workflow, which had ended, could not take up. */
+  #isBehind = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(invocation: InlineInvocation, end: (result: InlineResult) => void) {
@@ -358,6 +360,7 @@ class InlineRun {
   }
 
   #receiveEntry(entry: HistoryEntry): void {
+    this.#isBehind ||= this.#ended;
     const record = recordIn(entry);
     const requested = record && !isPlan(record) && this.#requested.get(resultId(record));
     if (!requested) return;
@@ -479,7 +482,9 @@ class InlineRun {
     if (kind !== "lost" && mustAppend) await this.#flush();
     // The append may have shown that the run is lost, or that a record can't be accepted.
     const closing = this.#closing;
-    const last = closing && closing.kind !== "continue" ? closing : outcome;
+    const latest = closing && closing.kind !== "continue" ? closing : outcome;
+    // The entry wakes nobody any more: the engine takes this invocation to know it.
+    const last: InlineOutcome = latest.kind === "parked" && this.#isBehind ? { kind: "continue" } : latest;
     const lines = last.kind === "lost" ? [] : this.#journal;
     await this.#invocation.recorded?.(lines.flatMap(resultOf));
     this.#end({ ...last, after: this.#known, records: recordsOf(lines) });

@@ -8,6 +8,7 @@ import { runFacts } from "../queries/run-facts.ts";
 import { checkWebhook } from "../queries/webhooks.ts";
 import { wholeEntries } from "../queries/whole-entries.ts";
 import type { Clock } from "../rules/clock.ts";
+import type { EngineEvent } from "../rules/event.ts";
 import type { Settlement } from "../rules/settlement.ts";
 import type { SharedConfiguration } from "../rules/shared-configuration.ts";
 import type { ClaimOrder } from "../store/claim-order.ts";
@@ -193,6 +194,11 @@ export interface Store
    * one engine has the database for itself.
    */
   announce?(configuration: SharedConfiguration): Promise<void>;
+  /**
+   * Tells the other engines of the database, soon, that the run of an event has changed. The events of {@link Driver.onEvent} need no
+   * call. Absent when one engine has the database for itself.
+   */
+  tellOthers?(event: EngineEvent): void;
 }
 
 /** Binds the operations to a database. @param owner the name of the engine in its leases */

@@ -4,7 +4,7 @@ import { AfterCommit } from "./after-commit.ts";
 import type { Driver } from "./driver.ts";
 import type { Backup, StateCount } from "./maintenance.ts";
 import { type ForEach, type Sql, sql, type Tx } from "./tx.ts";
-import { StoreUnavailable } from "./unavailable.ts";
+import { storeClosed } from "./unavailable.ts";
 
 /** One connection to a database, on which transactions follow one another. */
 export interface Connection extends Pick<Tx, "one" | "all" | "run" | "send" | "lock" | "tryLock"> {
@@ -103,14 +103,17 @@ export class GroupCommit implements Driver {
   limitLists(): void {}
 
   async openSearch(): Promise<boolean> {
+    if (this.#closed) throw storeClosed();
     return this.#connection.search?.open() ?? false;
   }
 
   async dropSearch(): Promise<void> {
+    if (this.#closed) throw storeClosed();
     this.#connection.search?.drop();
   }
 
   async backup(): Promise<Backup> {
+    if (this.#closed) throw storeClosed();
     const { backup } = this.#connection;
     if (backup) return backup();
     throw new EngineError(
@@ -147,7 +150,7 @@ export class GroupCommit implements Driver {
   }
 
   #enqueue<T>(kind: Work["kind"], perform: (tx: Tx) => Promise<T>): Promise<T> {
-    if (this.#closed) return Promise.reject(new StoreUnavailable("The store is closed."));
+    if (this.#closed) return Promise.reject(storeClosed());
     return new Promise<T>((resolve, reject) => {
       this.#queue.push({ kind, now: this.#now(), perform, resolve, reject });
       this.#flushing ??= this.#flush();

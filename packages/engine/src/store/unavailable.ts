@@ -6,6 +6,11 @@ export class StoreUnavailable extends Error {
   override name = "StoreUnavailable";
 }
 
+/** The error of each operation on a store that was closed. */
+export function storeClosed(): StoreUnavailable {
+  return new StoreUnavailable("The store is closed.");
+}
+
 /** The connection was lost during a commit. The driver doesn't do the operation again: it may have happened. */
 export class CommitUnknown extends StoreUnavailable {
   constructor(cause: unknown) {

@@ -12,6 +12,7 @@ import { LOCKS, type LockKind, sql, type Tx } from "../../src/store/tx.ts";
 import { APP, type Call, type Endpoint, failed, isFailure, ok, START, type World } from "../harness.ts";
 import { app, CHILD, callStep, invokeStep, runStep, THIRD, waitStep, workflow } from "../steps.ts";
 import { LEASE, start } from "../store/kit.ts";
+import { withClient } from "./database.ts";
 import { startEngines } from "./engines.ts";
 
 /** Two connections of two engines, with the reasons for which their operations were done again. */
@@ -121,6 +122,60 @@ it("claims of two engines that end expired runs don't wait for each other", asyn
     );
   }
   expect(sides.flatMap(({ retries }) => retries)).not.toContain("deadlock");
+});
+
+/** Tables that a claim reads, by several statements at once. */
+const CLAIMED = ["due", "messages", "runs", "entries", "due, messages, runs, entries"];
+
+it("a claim that waits for a lock for too long is done again, and ends with that reason, whichever statement waits", async () => {
+  const url = newDatabase();
+  const session = new ClientSession(readLocation(url), { name: "test" });
+  await migrate(session, migrations("postgres"), readLocation(url).schema);
+  const driver = new PostgresDriver({ writers: [session], readers: [session] });
+  driver.useClock(() => START);
+  const store = createPostgresStore(driver);
+  await store.accept([start("wfr_locked")]);
+  const retries: string[] = [];
+  driver.onStates((counts) => {
+    for (const { of, state } of counts) if (of === "retry") retries.push(state);
+  });
+  await session.query("SET lock_timeout = 50", []);
+  for (const table of CLAIMED) {
+    await withClient(url, (sql) =>
+      sql.begin(async (held) => {
+        await held.unsafe(`LOCK TABLE ${table}`);
+        await expect(store.claim({ limit: 10, leaseUntil: START + LEASE }), table).rejects.toThrow(
+          "The database can't be used: a statement waited for a lock for too long (canceling statement due to lock timeout).",
+        );
+      }),
+    );
+    expect(retries.splice(0), table).toEqual(Array(8).fill("lock"));
+  }
+  expect((await store.claim({ limit: 10, leaseUntil: START + LEASE })).claims).toHaveLength(1);
+  await driver.close();
+});
+
+it("an operation that fails with statements under way leaves the next one of its transaction alone", async () => {
+  const session = new ClientSession(location, { name: "test" });
+  const driver = new PostgresDriver({ writers: [session], readers: [session] });
+  const all = await Promise.allSettled([
+    driver.write((tx) => tx.one(sql`SELECT 1 AS one`)),
+    driver.write((tx) => {
+      const failing = tx.run(sql`SELECT 1 / 0`);
+      const later = [1, 2, 3].map((n) => tx.one(sql`SELECT ${n} AS n`));
+      tx.send(sql`SELECT 'sent'`);
+      // The caller hears of a later one first.
+      return Promise.all([...later, failing.catch((error) => Promise.reject(error))]);
+    }),
+    driver.write((tx) => tx.one(sql`SELECT 2 AS two`)),
+  ]);
+  expect(all).toMatchObject([
+    { value: { one: 1 } },
+    { reason: { message: "division by zero" } },
+    { value: { two: 2 } },
+  ]);
+  expect(driver.commits).toBe(1);
+  await driver.close();
 });
 
 /** Random numbers that are the same each time (mulberry32). */

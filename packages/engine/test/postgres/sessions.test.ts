@@ -31,6 +31,18 @@ describe("the connections of an engine", () => {
     expect(names).toEqual(["perdure", "perdure", "perdure control", "perdure listen"]);
   });
 
+  it("take settings of the server from the URL's options, and another name", async () => {
+    const url = new URL(newDatabase());
+    url.searchParams.set("options", "-c work_mem=8MB");
+    url.searchParams.set("application_name", "shop");
+    const session = new ClientSession(readLocation(url.href), { name: "perdure" });
+    const read = async (name: string) => (await session.query(`SHOW ${name}`, [])).rows[0];
+    expect(await read("work_mem")).toEqual({ work_mem: "8MB" });
+    expect(await read("application_name")).toEqual({ application_name: "shop" });
+    expect(await read("search_path")).toEqual({ search_path: `"${url.searchParams.get("schema")}"` });
+    await session.close();
+  });
+
   it("limit the time of each statement, of waits for locks and of idle transactions", async () => {
     const session = new ClientSession(readLocation(newDatabase()), { name: "perdure" });
     const read = async (name: string) => (await session.query(`SHOW ${name}`, [])).rows[0];

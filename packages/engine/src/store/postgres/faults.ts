@@ -11,9 +11,10 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/^57P0/, "its server is starting, stopping or was stopped"],
   [/^25P03$/, "the server has ended a transaction that was idle for too long"],
   [/^57014$/, "a statement took too long"],
+  [/^55P03$/, "a statement waited for a lock for too long"],
   [
     /^26000$|^42P05$/,
-    "it has lost a prepared statement. Behind a pooler in transaction mode, add pgbouncer=true to the URL",
+    "it has lost a prepared statement. Behind PgBouncer or another pooler, add pgbouncer=true to the URL",
   ],
   [/^28/, "it has refused the user or the password"],
   [/^3D000$/, "the server has no such database"],
@@ -24,7 +25,7 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   // PgBouncer refuses the settings of a session with it.
   [
     /^08P01$/,
-    "the server, or a pooler before it, has refused the connection. Behind a pooler in transaction mode, add pgbouncer=true to the URL",
+    "the server, or a pooler before it, has refused the connection. Behind PgBouncer, in whatever mode, add pgbouncer=true to the URL",
   ],
   [/^08|^E(?:CONN|HOST|NET|PIPE|TIMEDOUT)|^CONNECT/, "its server can't be reached"],
   // A name server may be away for a moment, as the database may.

@@ -46,6 +46,26 @@ export async function migrate(
   }
 }
 
+/** Tables of every version of the engine. Other programs have a `schema_version`, too. */
+const OWN_TABLES = ["schema_version", "runs", "engines"];
+
+/**
+ * Refuses a schema that no engine has used, where {@link migrate} would create the tables. It only reads.
+ *
+ * @throws StoreUnavailable that names the schema
+ */
+export async function refuseForeign(session: PostgresSession, schema?: string): Promise<void> {
+  await session.connect();
+  for (const name of OWN_TABLES) {
+    if (await hasTable(session, name)) continue;
+    const { rows } = await session.query("SELECT current_schema() AS name", []);
+    const { name: current } = rows[0] as { readonly name: string | null };
+    throw new StoreUnavailable(
+      `The database has no tables of an engine in the schema "${schema ?? current}". Check the database's name in the URL, and the parameter "schema".`,
+    );
+  }
+}
+
 /** @throws StoreUnavailable for a database that can't hold every text */
 async function checkEncoding(session: PostgresSession): Promise<void> {
   const { rows } = await session.query("SELECT current_setting('server_encoding') AS name", []);
@@ -66,10 +86,13 @@ async function checkEncoding(session: PostgresSession): Promise<void> {
 async function hasTables(session: PostgresSession, schema: string | undefined): Promise<boolean> {
   if (schema !== undefined && !(await isThere(session, "to_regnamespace($1)", schema)))
     await session.query(`CREATE SCHEMA "${schema}"`, []);
-  const table = "to_regclass(quote_ident(current_schema()) || $1)";
-  if (await isThere(session, table, ".schema_version")) return true;
+  if (await hasTable(session, "schema_version")) return true;
   await session.query("CREATE TABLE schema_version (version integer NOT NULL)", []);
   return false;
+}
+
+function hasTable(session: PostgresSession, name: string): Promise<boolean> {
+  return isThere(session, "to_regclass(quote_ident(current_schema()) || $1)", `.${name}`);
 }
 
 async function isThere(session: PostgresSession, found: string, name: string): Promise<boolean> {

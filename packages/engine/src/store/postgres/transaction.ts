@@ -10,13 +10,14 @@ import type { PostgresSession, StatementResult } from "./session.ts";
 const RENDERER = new Renderer(POSTGRES);
 
 /**
- * One transaction on a session. Statements whose results no caller needs are sent without a wait: the server runs them in
- * order, and the first error of them fails the next statement that is waited for.
+ * One transaction on a session. Statements whose results no caller needs are sent without a wait, and several may be under way
+ * at once. The server runs them in order, and after the first error refuses all others: each reports that error.
  */
 export class Transaction {
   readonly #changes = new Changes();
   readonly #session: PostgresSession;
   readonly #losses: number;
+  /** The first error of a statement. */
   #failure: unknown;
   /** True while other operations of this transaction hold locks: then an operation must not wait for one. */
   #mustNotWait = false;
@@ -53,9 +54,7 @@ export class Transaction {
 
   /** Sends a statement without a wait for its result. */
   send(text: string, values: Parameters<PostgresSession["query"]>[1] = []): void {
-    this.#query(text, values).catch((error: unknown) => {
-      this.#failure ??= error;
-    });
+    this.#query(text, values).catch(() => {});
   }
 
   /** Begins an operation that may fail alone. */
@@ -88,10 +87,12 @@ export class Transaction {
     return this.#changes.take();
   }
 
-  async #undo(...statements: readonly string[]): Promise<boolean> {
+  async #undo(statement: string, ...others: readonly string[]): Promise<boolean> {
     try {
+      await this.#query(statement, []);
+      // The server has answered all that were sent before.
       this.#failure = undefined;
-      for (const statement of statements) await this.execute(statement);
+      for (const other of others) await this.execute(other);
       return true;
     } catch {
       return false;
@@ -103,30 +104,35 @@ export class Transaction {
     text: string,
     values: Parameters<PostgresSession["query"]>[1] = [],
   ): Promise<StatementResult> {
-    try {
-      const result = await this.#query(text, values);
-      if (this.#failure !== undefined) throw this.#failure;
-      return result;
-    } catch (error) {
-      // A statement that was sent before has failed: its error is the reason, and this one's the consequence.
-      throw this.#failure ?? error;
-    }
+    const result = await this.#query(text, values);
+    // A COMMIT ends a transaction that has failed without an error.
+    if (this.#failure !== undefined) throw this.#failure;
+    return result;
   }
 
   #send(query: Sql): void {
+    // An operation that is being undone may still go on elsewhere.
+    if (this.#failure !== undefined) return;
     const { text, values } = RENDERER.render(query);
     this.send(text, values);
   }
 
-  #run(query: Sql): Promise<StatementResult> {
+  async #run(query: Sql): Promise<StatementResult> {
+    if (this.#failure !== undefined) throw this.#failure;
     const { text, values } = RENDERER.render(query);
     return this.execute(text, values);
   }
 
-  #query(text: string, values: Parameters<PostgresSession["query"]>[1]): Promise<StatementResult> {
-    // The session would run the statement on a new connection, outside of the transaction.
-    if (this.#session.losses !== this.#losses) return Promise.reject(new ConnectionLost());
-    return this.#session.query(text, values);
+  async #query(text: string, values: Parameters<PostgresSession["query"]>[1]): Promise<StatementResult> {
+    try {
+      // The session would run the statement on a new connection, outside of the transaction.
+      if (this.#session.losses !== this.#losses) throw new ConnectionLost();
+      return await this.#session.query(text, values);
+    } catch (error) {
+      // The callers of several statements may hear of their errors in another order.
+      this.#failure ??= error;
+      throw this.#failure;
+    }
   }
 
   async #lock(kind: LockKind, keys: readonly string[]): Promise<void> {

@@ -231,7 +231,7 @@ export function checkHeader(path: string): void {
 export function checkDatabase(file: string): void {
   refuseUrl(file);
   try {
-    statSync(file);
+    if (statSync(file).size === 0) throw new Error("it is an empty file");
     const db = openReader(file);
     try {
       checkId((db.prepare("PRAGMA application_id").get() as { application_id: number }).application_id);

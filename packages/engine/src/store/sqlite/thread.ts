@@ -1,7 +1,7 @@
 // Not the global one: on some runtimes it returns a number, which has no unref.
 import { clearTimeout, setTimeout } from "node:timers";
 import { Worker } from "node:worker_threads";
-import { StoreUnavailable } from "../unavailable.ts";
+import { StoreUnavailable, storeClosed } from "../unavailable.ts";
 import { fromThreadError, type ThreadAnswer, type ThreadRequest } from "./thread-message.ts";
 
 interface Call {
@@ -53,7 +53,7 @@ export class Thread {
   }
 
   #run(request: ThreadRequest): Promise<unknown> {
-    if (this.#closed) return Promise.reject(new StoreUnavailable("The store is closed."));
+    if (this.#closed) return Promise.reject(storeClosed());
     clearTimeout(this.#idle);
     this.#worker ??= this.#start();
     const worker = this.#worker;
@@ -99,7 +99,9 @@ export class Thread {
       // Another thread has taken the place of an idle one.
       if (this.#worker !== worker) return;
       this.#worker = undefined;
-      const error = new StoreUnavailable("The thread that reads the database has ended.", { cause });
+      const error = this.#closed
+        ? storeClosed()
+        : new StoreUnavailable("The thread that reads the database has ended.", { cause });
       this.#take(({ reject }) => reject(error));
     });
     return worker;
