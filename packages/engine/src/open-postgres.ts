@@ -96,7 +96,9 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
     async announce(configuration) {
       const warn = settings.warn ?? console.warn;
       for (const difference of await instances.announce(configuration)) {
-        warn(`Another engine of this database ${difference}. Give all engines the same configuration.`);
+        warn(
+          `Another engine that this database has, or had a moment ago, ${difference}. Give all engines the same configuration.`,
+        );
       }
     },
     tellOthers: (event) => wakeUps.announce({ dueAt: undefined, events: [event] }),
