@@ -43,6 +43,12 @@ describe("the connections of an engine", () => {
     await session.close();
   });
 
+  it.each(["prefer", "disable"])("are made with sslmode=%s to a server without TLS", async (mode) => {
+    const session = new ClientSession(readLocation(`${newDatabase()}&sslmode=${mode}`), { name: "perdure" });
+    expect((await session.query("SELECT 1 AS one", [])).rows).toEqual([{ one: 1 }]);
+    await session.close();
+  });
+
   it("limit the time of each statement, of waits for locks and of idle transactions", async () => {
     const session = new ClientSession(readLocation(newDatabase()), { name: "perdure" });
     const read = async (name: string) => (await session.query(`SHOW ${name}`, [])).rows[0];

@@ -126,6 +126,11 @@ describe("perdure start --db postgres://…", () => {
       'there is no parameter "conections"',
     ],
     [
+      "TLS that the server doesn't offer",
+      (url: URL) => url.searchParams.set("sslmode", "require"),
+      "its server seems to offer no TLS, which the URL's sslmode asks for",
+    ],
+    [
       "the password among the parameters",
       (url: URL) => {
         url.searchParams.set("password", decodeURIComponent(url.password));

@@ -33,10 +33,18 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/CERT|^ERR_TLS|^ERR_SSL|^UNABLE_TO_/, "its server's certificate isn't trusted"],
 ];
 
+/**
+ * Node's message when a server ends the connection as TLS begins, as one without TLS does. The code is that of any lost
+ * connection.
+ */
+const NO_TLS = /before secure TLS connection was established/;
+
 /** The error of a statement: a StoreUnavailable where the fault is the server's, not the statement's. */
 export function failureOf(cause: unknown): unknown {
   const { code } = Object(cause) as { readonly code?: unknown };
-  const reason = REASONS.find(([pattern]) => pattern.test(String(code ?? "")))?.[1];
+  const reason = NO_TLS.test(messageOf(cause))
+    ? "its server seems to offer no TLS, which the URL's sslmode asks for"
+    : REASONS.find(([pattern]) => pattern.test(String(code ?? "")))?.[1];
   if (reason === undefined) return cause;
   return new StoreUnavailable(`The database can't be used: ${reason} (${messageOf(cause)}).`, { cause });
 }
