@@ -7,7 +7,7 @@ import { Dispatcher } from "./delivery/dispatcher.ts";
 import type { DispatcherOptions } from "./delivery/dispatcher-options.ts";
 import { type Parallelism, withGlobalFlow } from "./delivery/global-flow.ts";
 import { createKeys, fingerprintOf } from "./delivery/keys.ts";
-import { withEndpoints } from "./delivery/local-endpoints.ts";
+import { withEndpoints, withoutEndpoints } from "./delivery/local-endpoints.ts";
 import { MemoryBudget } from "./delivery/memory-budget.ts";
 import { createPolicy, type DestinationPolicy } from "./delivery/policy.ts";
 import { createLookup } from "./delivery/resolver.ts";
@@ -124,12 +124,13 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   const onStep = (runId: string): void => dispatcher.hear(runId);
   const watchers = watch(store, clock, { resolved, onStep, onEvent: options.onEvent });
   const transport = toTransport(options, resolved, policy);
-  const settings = toDispatcherSettings(resolved, policy);
+  const accepted = policy && withoutEndpoints(policy, options.endpoints);
+  const settings = toDispatcherSettings(resolved, accepted);
   const dispatcher = new Dispatcher({
     ...settings,
     store,
     clock,
-    transport: policy ? guarded(transport, policy) : transport,
+    transport,
     signer: createSigner(keys.current),
     emit: (event) => {
       watchers.emit(event);
@@ -153,7 +154,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     trustProxy: resolved.trustProxy,
     hidePayloads: resolved.hidePayloads,
     retention: resolved.retention,
-    limits: toServiceLimits(resolved, policy),
+    limits: toServiceLimits(resolved, accepted),
     parallelism,
     flows: withGlobalFlow(store, parallelism),
   };
@@ -191,13 +192,14 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   };
 }
 
-/** The transport of the options, or a pool of connections, beside the endpoints of this process. */
+/** The transport of the options, or a pool of connections, beside the endpoints of this process. The policy is for what leaves it. */
 function toTransport(
   { transport, endpoints }: EngineOptions,
   resolved: ResolvedOptions,
   policy: DestinationPolicy | undefined,
 ): Transport {
-  const remote = transport ?? createTransport(resolved, policy);
+  const any = transport ?? createTransport(resolved, policy);
+  const remote = policy ? guarded(any, policy) : any;
   return endpoints ? withEndpoints(endpoints, remote, resolved.limits.responseBytes) : remote;
 }
 

@@ -1,5 +1,6 @@
 import { mustBe } from "@perdure/core/protocol";
 import { isObject, mustBeKind } from "../rules/check-options.ts";
+import type { DestinationPolicy } from "./policy.ts";
 import { fetchTransport, type Transport } from "./transport.ts";
 
 /** A function of this process that answers requests, such as an application's `app.fetch`. */
@@ -21,9 +22,22 @@ export function withEndpoints(endpoints: LocalEndpoints, transport: Transport, m
     ]),
   );
   return {
-    send: async (request) => (local.get(new URL(request.url).origin) ?? transport).send(request),
+    send: async (request) => (local.get(originOf(request.url)) ?? transport).send(request),
     close: () => transport.close(),
   };
+}
+
+/** Returns the policy for what the engine accepts: the origins of functions of this process are only names. */
+export function withoutEndpoints(
+  policy: DestinationPolicy,
+  endpoints: LocalEndpoints = {},
+): DestinationPolicy {
+  const origins = new Set(Object.keys(endpoints));
+  return { ...policy, refusal: (url) => (origins.has(originOf(url)) ? undefined : policy.refusal(url)) };
+}
+
+function originOf(url: string): string {
+  return new URL(url).origin;
 }
 
 /** @throws TypeError for what isn't a plain object, a name that isn't an origin, and a value that isn't a function */
