@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { checkFunction, mustBe } from "@perdure/core/protocol";
 import { deadLetter } from "../queries/dead-letter.ts";
 import { historyStart, runHistory } from "../queries/history.ts";
 import { message } from "../queries/read.ts";
@@ -173,6 +174,13 @@ export interface StoreSettings {
   readonly excerptBytes?: number;
   /** Called with a warning, such as that of a file that other users of the machine can read. `console.warn` by default. */
   readonly warn?: (warning: string) => void;
+}
+
+/** @throws TypeError that names the invalid setting */
+export function checkStoreSettings({ excerptBytes = 0, warn }: StoreSettings): void {
+  if (!Number.isSafeInteger(excerptBytes) || excerptBytes < 0)
+    throw mustBe("excerptBytes", "a whole number from 0 on", excerptBytes);
+  if (warn !== undefined) checkFunction("warn", warn);
 }
 
 /** An open database with the engine's operations on it. `openSqlite` makes one. */
