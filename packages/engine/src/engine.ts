@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { checkOptions, writeLine } from "@perdure/core/protocol";
+import { writeLine } from "@perdure/core/protocol";
 import { createApi, type EngineApi } from "./api/index.ts";
 import { createLocalClient, type LocalClient, type LocalClientOptions } from "./api/local-client.ts";
 import type { Store } from "./commands/store.ts";
@@ -7,23 +7,24 @@ import { Dispatcher } from "./delivery/dispatcher.ts";
 import type { DispatcherOptions } from "./delivery/dispatcher-options.ts";
 import { type Parallelism, withGlobalFlow } from "./delivery/global-flow.ts";
 import { createKeys, fingerprintOf } from "./delivery/keys.ts";
-import { type LocalEndpoints, withEndpoints } from "./delivery/local-endpoints.ts";
+import { withEndpoints, withoutEndpoints } from "./delivery/local-endpoints.ts";
 import { MemoryBudget } from "./delivery/memory-budget.ts";
-import { createPolicy, type DestinationPolicy, type DestinationRules } from "./delivery/policy.ts";
+import { createPolicy, type DestinationPolicy } from "./delivery/policy.ts";
 import { createLookup } from "./delivery/resolver.ts";
-import { createSigner, type SigningKeys } from "./delivery/signer.ts";
+import { createSigner } from "./delivery/signer.ts";
 import { guarded, type Transport } from "./delivery/transport.ts";
 import { poolTransport } from "./delivery/transport-pool.ts";
+import { checkEngineOptions, type EngineOptions } from "./engine-options.ts";
 import { createApp } from "./http/app.ts";
 import { BodyBudget } from "./http/body.ts";
 import type { Bindings, Service } from "./http/service.ts";
 import { openSqlite } from "./open-sqlite.ts";
 import type { Clock } from "./rules/clock.ts";
-import { type ResolvedOptions, resolveOptions, type ScalarOptions } from "./rules/engine-options.ts";
+import { type ResolvedOptions, resolveOptions } from "./rules/engine-options.ts";
 import type { Observer } from "./rules/event.ts";
 import { type SharedConfiguration, toSharedConfiguration } from "./rules/shared-configuration.ts";
-import { isPostgresUrl } from "./store/postgres/location.ts";
 import { limitStoreFaults } from "./store-faults.ts";
+import { checkUnused, useStore } from "./store-use.ts";
 import { systemClock } from "./system-clock.ts";
 import { AttemptCounts } from "./watch/attempt-counts.ts";
 import { EventStreams } from "./watch/event-streams.ts";
@@ -31,39 +32,15 @@ import { RunChanges } from "./watch/run-changes.ts";
 import { RunEnds } from "./watch/run-ends.ts";
 import { SearchIndexer } from "./watch/search-indexer.ts";
 
-/** Options of {@link createEngine}. {@link ScalarOptions} adds the numbers, flags and names. */
-export interface EngineOptions extends ScalarOptions {
-  /** A store, or the path of a SQLite file that the engine opens and closes (`:memory:` for no file). */
-  readonly store: Store | string;
-  /** The bearer token of clients, or several tokens. */
-  readonly token: string | readonly string[];
-  /** Tokens for clients that may only read, the signing keys excepted. Default: none. */
-  readonly readOnlyTokens?: readonly string[];
-  /** The keys that sign deliveries until the first rotation. Endpoints verify signatures with them. */
-  readonly signingKeys: SigningKeys;
-  /** Default: the machine's clock. */
-  readonly clock?: Clock;
-  /** Default: a pool of connections. The engine doesn't close a transport that the caller passes. */
-  readonly transport?: Transport;
-  /**
-   * Functions of this process that get the deliveries to their origins without HTTP:
-   * `{ "https://app.example.com": app.fetch }`. Default: none.
-   */
-  readonly endpoints?: LocalEndpoints;
-  /**
-   * Rules for the destinations of deliveries. Default: no restriction. With rules, even empty ones,
-   * deliveries may go only to addresses of the public internet, unless an entry says otherwise.
-   */
-  readonly destinations?: DestinationRules;
-  /** Called with each event after the store has recorded it. */
-  readonly onEvent?: Observer;
-}
-
 /** An engine, or several that share a process: it serves the HTTP API and delivers. */
 export interface EngineServer {
   /** The HTTP API. */
   fetch(request: Request, bindings?: Bindings): Promise<Response>;
-  /** Begins to deliver. Messages that the engine accepts earlier wait until then. */
+  /**
+   * Begins to deliver. Messages that the engine accepts earlier wait until then.
+   *
+   * @throws TypeError when the engine was stopped, and its store was given to another one
+   */
   start(): void;
   /** Resolves when no message is due and none is in flight. */
   idle(): Promise<void>;
@@ -107,8 +84,8 @@ const RECORD_FACTOR = 10;
  * Creates an engine in this process. It delivers nothing before `start()`.
  *
  * @throws StoreUnavailable when the engine can't open the database
- * @throws TypeError that names an unknown option, a destination rule that is malformed, or a number out of
- * its range
+ * @throws TypeError that names an unknown or invalid option, before it opens the database, and for a store that another engine
+ * uses
  * @example
  * ```ts
  * const engine = createEngine({ store: "perdure.db", token, signingKeys: { current, next } });
@@ -117,6 +94,7 @@ const RECORD_FACTOR = 10;
  * ```
  */
 export function createEngine(options: EngineOptions): Engine {
+  checkEngineOptions(options);
   return openEngine(options, createBodyBudget(resolveOptions(options)));
 }
 
@@ -134,9 +112,8 @@ export function createTransport(
   return poolTransport({ maxBytes: limits.responseBytes, policy, lookup });
 }
 
-/** Like {@link createEngine}, for one of several engines. @param bodies the memory that they share */
+/** Like {@link createEngine}, for one of several engines, whose options are checked. @param bodies the memory that they share */
 export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
-  checkEngineOptions(options);
   const resolved = resolveOptions(options);
   const policy = options.destinations && createPolicy(options.destinations);
   const store = openStore(options);
@@ -147,14 +124,18 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
   const onStep = (runId: string): void => dispatcher.hear(runId);
   const watchers = watch(store, clock, { resolved, onStep, onEvent: options.onEvent });
   const transport = toTransport(options, resolved, policy);
-  const settings = toDispatcherSettings(resolved, policy);
+  const accepted = policy && withoutEndpoints(policy, options.endpoints);
+  const settings = toDispatcherSettings(resolved, accepted);
   const dispatcher = new Dispatcher({
     ...settings,
     store,
     clock,
-    transport: policy ? guarded(transport, policy) : transport,
+    transport,
     signer: createSigner(keys.current),
-    emit: watchers.emit,
+    emit: (event) => {
+      watchers.emit(event);
+      store.tellOthers?.(event);
+    },
     onRunsDeleted: (runs) => watchers.search.forget(runs),
   });
   const parallelism = (): Parallelism => ({
@@ -173,11 +154,12 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     trustProxy: resolved.trustProxy,
     hidePayloads: resolved.hidePayloads,
     retention: resolved.retention,
-    limits: toServiceLimits(resolved, policy),
+    limits: toServiceLimits(resolved, accepted),
     parallelism,
     flows: withGlobalFlow(store, parallelism),
   };
   const app = createApp(service);
+  const use = useStore(store);
   // An engine that delivers nothing must also sweep.
   const sweep = (): void => dispatcher.sweep();
   const fetch = async (request: Request, bindings?: Bindings): Promise<Response> => {
@@ -189,6 +171,7 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
     fetch,
     client: (given = {}) => createLocalClient({ service, begin: sweep, fetch }, given),
     start() {
+      use.goOn();
       watchers.start();
       dispatcher.start();
       const during = "comparing the configuration with that of other engines";
@@ -204,27 +187,20 @@ export function openEngine(options: EngineOptions, bodies: BodyBudget): Engine {
       if (!options.transport) await transport.close();
       watchers.close();
       if (typeof options.store === "string") await store.close();
+      use.end();
     },
   };
 }
 
-/** The transport of the options, or a pool of connections, beside the endpoints of this process. */
+/** The transport of the options, or a pool of connections, beside the endpoints of this process. The policy is for what leaves it. */
 function toTransport(
   { transport, endpoints }: EngineOptions,
   resolved: ResolvedOptions,
   policy: DestinationPolicy | undefined,
 ): Transport {
-  const remote = transport ?? createTransport(resolved, policy);
+  const any = transport ?? createTransport(resolved, policy);
+  const remote = policy ? guarded(any, policy) : any;
   return endpoints ? withEndpoints(endpoints, remote, resolved.limits.responseBytes) : remote;
-}
-
-function checkEngineOptions(options: EngineOptions): void {
-  checkOptions("signingKeys", options.signingKeys, "current next");
-  checkOptions(
-    "createEngine",
-    options,
-    "store token readOnlyTokens signingKeys clock transport endpoints destinations concurrency calls timeouts limits retention region trustProxy hidePayloads search onEvent",
-  );
 }
 
 /** The parts of an engine that watch its events, for clients and for the engine's owner. */
@@ -347,14 +323,9 @@ function toServiceLimits(
 
 /** Returns the store of the options, or opens the file that they name. */
 function openStore({ store, clock = systemClock }: EngineOptions): Store {
-  if (typeof store !== "string") return store;
-  // A URL would become the name of a folder.
-  if (isPostgresUrl(store)) {
-    throw new TypeError(
-      "store must be the path of a SQLite file or a store; open a PostgreSQL database first: store: await openPostgres(url)",
-    );
-  }
-  return openSqlite(store, { now: () => clock.now() });
+  if (typeof store === "string") return openSqlite(store, { now: () => clock.now() });
+  checkUnused(store);
+  return store;
 }
 
 /** Wraps the observer so that its errors don't reach the engine. */

@@ -77,7 +77,8 @@ export type { LocalEndpoint, LocalEndpoints } from "./delivery/local-endpoints.t
 export type { DestinationRules } from "./delivery/policy.ts";
 export type { SigningKeys } from "./delivery/signer.ts";
 export { fetchTransport, type OutgoingRequest, type Transport } from "./delivery/transport.ts";
-export { createEngine, type Engine, type EngineOptions, type EngineServer } from "./engine.ts";
+export { createEngine, type Engine, type EngineServer } from "./engine.ts";
+export type { EngineOptions } from "./engine-options.ts";
 export { HISTORY_VERSION, type HistoryFile, toHistoryFile } from "./history-file.ts";
 export { type MoveOptions, moveDatabase } from "./move-database.ts";
 export { openPostgres, type PostgresStore } from "./open-postgres.ts";

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
-import { checkOptions } from "@perdure/core/protocol";
 import type postgres from "postgres";
 import { releaseAllLeases } from "./commands/release-leases.ts";
+import { checkOptions } from "./rules/check-options.ts";
 import { GroupCommit } from "./store/group-commit.ts";
 import { migrations } from "./store/migrations.ts";
 import { copyTables, type MovedTable, type MoveProgress } from "./store/move/copy.ts";

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { checkOptions } from "@perdure/core/protocol";
 import { INDEXING } from "./commands/indexing.ts";
 import { bindAll } from "./commands/operation.ts";
 import { releaseLeasesOf } from "./commands/release-leases.ts";
-import { createStore, type Store, type StoreSettings } from "./commands/store.ts";
+import { checkStoreSettings, createStore, type Store, type StoreSettings } from "./commands/store.ts";
+import { checkOptions, mustBeKind } from "./rules/check-options.ts";
 import type { Clock } from "./rules/clock.ts";
 import { migrations } from "./store/migrations.ts";
 import { ClientSession, SESSION_LIMITS } from "./store/postgres/client.ts";
@@ -32,7 +32,8 @@ const OTHER_CONNECTIONS = 3;
  * share it.
  *
  * @param url `postgres://user:password@host:5432/database`. Three parameters are the engine's: `connections` (10 by
- * default), `schema`, and `pgbouncer=true` behind a pooler in transaction mode
+ * default), `schema`, and `pgbouncer=true` behind PgBouncer
+ * @throws TypeError that names an unknown or invalid setting
  * @throws StoreUnavailable when the server can't be reached, or a newer engine has changed the tables too much
  * @example
  * ```ts
@@ -42,7 +43,10 @@ const OTHER_CONNECTIONS = 3;
  * ```
  */
 export async function openPostgres(url: string, settings: StoreSettings = {}): Promise<PostgresStore> {
+  // Its value may hold a password.
+  if (typeof url !== "string") throw mustBeKind("url", "the URL of a database", url);
   checkOptions("openPostgres", settings, "warn excerptBytes");
+  checkStoreSettings(settings);
   const location = readLocation(url);
   const instance = randomUUID();
   // Heartbeats never wait behind anything: an engine without them loses its leases.
@@ -98,9 +102,12 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
     onRunsChanged: (listener) => (onRuns = listener),
     async announce(configuration) {
       for (const difference of await instances.announce(configuration)) {
-        warn(`Another engine of this database ${difference}. Give all engines the same configuration.`);
+        warn(
+          `Another engine that this database has, or had a moment ago, ${difference}. Give all engines the same configuration.`,
+        );
       }
     },
+    tellOthers: (event) => wakeUps.announce({ dueAt: undefined, events: [event] }),
     // Beside the transactions of runs, whose locks would be held meanwhile.
     ...bindAll(INDEXING, { driver: background, owner: instance, excerptBytes: 0 }),
     sweep: async (...args) =>

@@ -1,8 +1,9 @@
-import { checkOptions } from "@perdure/core/protocol";
+import { checkFunction, mustBe } from "@perdure/core/protocol";
 import { INDEXING } from "./commands/indexing.ts";
 import { LISTS } from "./commands/lists.ts";
 import { releaseAllLeases } from "./commands/release-leases.ts";
-import { createStore, type Store, type StoreSettings } from "./commands/store.ts";
+import { checkStoreSettings, createStore, type Store, type StoreSettings } from "./commands/store.ts";
+import { checkOptions } from "./rules/check-options.ts";
 import { GroupCommit } from "./store/group-commit.ts";
 import { copyDatabase } from "./store/sqlite/backup.ts";
 import { Database } from "./store/sqlite/database.ts";
@@ -41,6 +42,7 @@ export interface SqliteStore extends Store {
  * Opens a store in one file, for this process alone.
  *
  * @param file a path, whose folder is created, or `:memory:`
+ * @throws TypeError that names an unknown or invalid setting
  * @throws StoreUnavailable when another process uses the file, or it isn't a database of this engine
  * @example
  * ```ts
@@ -48,7 +50,10 @@ export interface SqliteStore extends Store {
  * ```
  */
 export function openSqlite(file: string, options: SqliteSettings = {}): SqliteStore {
+  if (typeof file !== "string" || file.trim() === "") throw mustBe("file", "the path of a file", file);
   checkOptions("openSqlite", options, "now warn excerptBytes");
+  if (options.now !== undefined) checkFunction("now", options.now);
+  checkStoreSettings(options);
   const { store, database } = openWithoutThreads(file, options);
   return database.path === undefined ? store : withThreads(store, database);
 }

@@ -1,22 +1,15 @@
 import { existsSync } from "node:fs";
-import { checkOptions } from "@perdure/core/protocol";
+import { mustBe } from "@perdure/core/protocol";
 import type { EngineApi } from "./api/index.ts";
 import { createPolicy } from "./delivery/policy.ts";
-import {
-  createBodyBudget,
-  createTransport,
-  type Engine,
-  type EngineOptions,
-  type EngineServer,
-  openEngine,
-} from "./engine.ts";
+import { createBodyBudget, createTransport, type Engine, type EngineServer, openEngine } from "./engine.ts";
+import { checkOwnOptions, checkSharedOptions, type EngineOptions, type Own } from "./engine-options.ts";
 import { createLock, tokenOf } from "./http/auth.ts";
 import { pathOf } from "./http/path.ts";
 import type { Bindings } from "./http/service.ts";
+import { checkOptions, mustBeKind } from "./rules/check-options.ts";
 import { resolveOptions } from "./rules/engine-options.ts";
 import type { EngineEvent } from "./rules/event.ts";
-
-type Own = "store" | "token" | "readOnlyTokens" | "signingKeys";
 
 /** A user of a server, with separate data, tokens and keys. */
 export interface Tenant extends Pick<EngineOptions, Own> {
@@ -79,6 +72,7 @@ export function createServer(options: ServerOptions): TenantServer {
     "tenants clock transport destinations concurrency calls timeouts limits retention region trustProxy hidePayloads search onEvent",
   );
   const { tenants, onEvent, ...shared } = options;
+  checkSharedOptions(options);
   checkTenants(tenants);
   const policy = shared.destinations && createPolicy(shared.destinations);
   const numbers = resolveOptions(shared);
@@ -100,8 +94,19 @@ export function createServer(options: ServerOptions): TenantServer {
     return engine;
   };
   const places = tenants.map(toPlace);
-  for (const place of places) if (!canWait(place.tenant)) open(place);
   const engines = (): Engine[] => places.flatMap(({ engine }) => engine ?? []);
+  const stopAll = async (options?: Parameters<Engine["stop"]>[0]): Promise<void> => {
+    started = false;
+    await Promise.all(engines().map((engine) => engine.stop(options)));
+    if (!shared.transport) await transport.close();
+  };
+  try {
+    for (const place of places) if (!canWait(place.tenant)) open(place);
+  } catch (error) {
+    // The databases of the users before would stay in use.
+    stopAll().catch(() => {});
+    throw error;
+  }
   return {
     async fetch(request, bindings) {
       const place = placeOf(request, bindings, places);
@@ -122,11 +127,7 @@ export function createServer(options: ServerOptions): TenantServer {
     async idle() {
       await Promise.all(engines().map((engine) => engine.idle()));
     },
-    async stop(options) {
-      started = false;
-      await Promise.all(engines().map((engine) => engine.stop(options)));
-      if (!shared.transport) await transport.close();
-    },
+    stop: stopAll,
   };
 }
 
@@ -167,12 +168,20 @@ function canWait({ lazy, store }: Tenant): boolean {
   return lazy === true && typeof store === "string" && !existsSync(store);
 }
 
+function checkTenant(tenant: Tenant): void {
+  checkOptions(`the tenant "${tenant?.user}"`, tenant, "user lazy store token readOnlyTokens signingKeys");
+  const { user, lazy } = tenant;
+  if (typeof user !== "string" || user === "") throw mustBe("user", "a non-empty string", user);
+  if (![true, false, undefined].includes(lazy)) throw mustBe("lazy", "true or false", lazy);
+  checkOwnOptions(tenant);
+}
+
 function checkTenants(tenants: readonly Tenant[]): void {
+  if (!Array.isArray(tenants)) throw mustBeKind("tenants", "a list of users", tenants);
   if (tenants.length === 0) throw new TypeError("A server needs a user.");
   const seen = new Set<string>();
   for (const tenant of tenants) {
-    checkOptions(`the tenant "${tenant.user}"`, tenant, "user lazy store token readOnlyTokens signingKeys");
-    checkOptions("signingKeys", tenant.signingKeys, "current next");
+    checkTenant(tenant);
     const name = `the name ${tenant.user}`;
     const tokens = [...tokensOf(tenant), ...(tenant.readOnlyTokens ?? [])];
     for (const one of [name, ...tokens]) {

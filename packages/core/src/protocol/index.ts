@@ -1,4 +1,5 @@
 /** The wire protocol, for engines and tools: names, types and their parsers. @module */
+import { checkFunction, mustBe } from "../util/check.ts";
 import { writeLine } from "../util/console.ts";
 import { checkOptions } from "../util/options.ts";
 import * as names from "./header-names.ts";
@@ -6,7 +7,7 @@ import * as prefixes from "./header-prefixes.ts";
 
 export { fromBase64, textFromBase64, toBase64 } from "../util/bytes.ts";
 export { type Duration, MAX_DURATION_MS, parseDuration, parseUnixTime } from "../util/duration.ts";
-export { isSameUrl, toHttpUrl, urlKey } from "../util/url.ts";
+export { checkUrl, isSameUrl, toHttpUrl, urlKey } from "../util/url.ts";
 export { toApiUrl } from "./api-url.ts";
 export { type AttemptEntry, type InlineAttempt, parseAttempt, type StepKey } from "./attempt.ts";
 export { decodeStepName } from "./call.ts";
@@ -82,8 +83,8 @@ export {
   type VariableName,
 } from "./variables.ts";
 export type { NotifyResponse, WaitBody, Waiter, WebhookHit } from "./wait.ts";
-/** The engine checks its options with `checkOptions`; the adapters and the engine write errors of user code with `writeLine`. */
-export { checkOptions, writeLine };
+/** The engine checks its options with `checkOptions` and these; the adapters and the engine write errors of user code with `writeLine`. */
+export { checkFunction, checkOptions, mustBe, writeLine };
 
 /** Every header name of the two protocols (QStash and workflow) that Perdure reads or writes. */
 export const HEADER: typeof names = names;

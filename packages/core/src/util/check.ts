@@ -1,4 +1,11 @@
-/** The error for an invalid value: "`what` must be `wanted`; got `value`." */
+/**
+ * The error for an invalid value: "`what` must be `wanted`; got `value`."
+ *
+ * @example
+ * ```ts
+ * mustBe("port", "a number", "80").message; // 'port must be a number; got "80".'
+ * ```
+ */
 export function mustBe(what: string, wanted: string, value: unknown): TypeError {
   return new TypeError(`${what} must be ${wanted}; got ${describeValue(value)}.`);
 }
@@ -37,7 +44,15 @@ export function checkCount(what: string, value: unknown): void {
     throw mustBe(what, "a whole number from 0 on", value);
 }
 
-/** @throws TypeError for a value that isn't a function */
+/**
+ * Checks an option that is a function.
+ *
+ * @throws TypeError for a value that isn't a function
+ * @example
+ * ```ts
+ * checkFunction("onEvent", 5); // TypeError: onEvent must be a function; got 5.
+ * ```
+ */
 export function checkFunction(what: string, value: unknown): void {
   if (typeof value === "function") return;
   // The work of a promise has already begun.

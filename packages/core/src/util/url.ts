@@ -18,7 +18,15 @@ export function toHttpUrl(value: unknown): string | undefined {
   return url.href === `${value}/` ? value : url.href;
 }
 
-/** Like {@link toHttpUrl}. @throws TypeError that names the option */
+/**
+ * Like {@link toHttpUrl}, for an option.
+ *
+ * @throws TypeError that names the option
+ * @example
+ * ```ts
+ * checkUrl("baseUrl", "example.com"); // TypeError: baseUrl must be an http:// or https:// URL; got "example.com".
+ * ```
+ */
 export function checkUrl(what: string, value: unknown): string {
   const url = toHttpUrl(value);
   if (url === undefined) throw mustBe(what, "an http:// or https:// URL", value);

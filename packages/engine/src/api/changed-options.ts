@@ -1,10 +1,10 @@
 import {
   changedOptionHeaders,
-  checkOptions,
   type MessageOptions,
   messageHeaders,
   type RunOptions,
 } from "@perdure/core/protocol";
+import { checkOptions } from "../rules/check-options.ts";
 
 /** The options that change when a failed run continues. The run keeps its other options. */
 export type ResumeOptions = Omit<RunOptions, "headers">;

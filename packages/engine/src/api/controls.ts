@@ -1,6 +1,6 @@
-import { checkOptions } from "@perdure/core/protocol";
 import { flows as flowRoutes } from "../http/flows.ts";
 import { queues as queueRoutes } from "../http/queues.ts";
+import { checkOptions } from "../rules/check-options.ts";
 import type { Answer } from "./answer.ts";
 import type { Caller } from "./caller.ts";
 

@@ -1,6 +1,6 @@
-import { checkOptions } from "@perdure/core/protocol";
 import { notifiedView, events as routes } from "../http/events.ts";
 import { waiting } from "../http/waiting.ts";
+import { checkOptions } from "../rules/check-options.ts";
 import { toEventId } from "../rules/field.ts";
 import type { Answer } from "./answer.ts";
 import type { Caller } from "./caller.ts";

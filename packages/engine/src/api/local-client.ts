@@ -1,10 +1,11 @@
-import { checkOptions, toApiUrl, userIdIn } from "@perdure/core/protocol";
+import { toApiUrl, userIdIn } from "@perdure/core/protocol";
 import { appends } from "../http/append.ts";
 import { batches } from "../http/batch.ts";
 import { INTERNAL_ERROR, toRefusal } from "../http/refusal.ts";
 import type { Route } from "../http/route.ts";
 import type { Service } from "../http/service.ts";
 import { STATUS } from "../http/status.ts";
+import { checkOptions } from "../rules/check-options.ts";
 import { createCaller } from "./caller.ts";
 
 /** Options of an engine's `client`. */

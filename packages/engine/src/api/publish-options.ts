@@ -1,5 +1,4 @@
 import {
-  checkOptions,
   forCallback,
   forFailureCallback,
   HEADER,
@@ -12,6 +11,7 @@ import {
 } from "@perdure/core/protocol";
 import { LOCAL } from "../http/serve.ts";
 import type { Service } from "../http/service.ts";
+import { checkOptions } from "../rules/check-options.ts";
 import { checkDestination } from "../rules/destination.ts";
 import type { PublishRequest } from "../rules/new-message.ts";
 import { checkUrlGroupName } from "../rules/url-group.ts";

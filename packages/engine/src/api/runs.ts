@@ -1,4 +1,4 @@
-import { checkOptions, type Duration, type HistoryEntry, parseDuration } from "@perdure/core/protocol";
+import { type Duration, type HistoryEntry, parseDuration } from "@perdure/core/protocol";
 import { bulkActions } from "../http/bulk.ts";
 import { numbers } from "../http/numbers.ts";
 import { runDetails } from "../http/run-details.ts";
@@ -7,6 +7,7 @@ import { runView } from "../http/run-log.ts";
 import { runs as routes } from "../http/runs.ts";
 import { waiting } from "../http/waiting.ts";
 import { workflowLogs } from "../http/workflow-logs.ts";
+import { checkOptions } from "../rules/check-options.ts";
 import { EngineError } from "../rules/engine-error.ts";
 import type { BulkAction } from "../store/lists.ts";
 import { createTimeSlices } from "../store/time-slices.ts";

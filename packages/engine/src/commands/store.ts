@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { checkFunction, mustBe } from "@perdure/core/protocol";
 import { deadLetter } from "../queries/dead-letter.ts";
 import { historyStart, runHistory } from "../queries/history.ts";
 import { message } from "../queries/read.ts";
@@ -7,6 +8,7 @@ import { runFacts } from "../queries/run-facts.ts";
 import { checkWebhook } from "../queries/webhooks.ts";
 import { wholeEntries } from "../queries/whole-entries.ts";
 import type { Clock } from "../rules/clock.ts";
+import type { EngineEvent } from "../rules/event.ts";
 import type { Settlement } from "../rules/settlement.ts";
 import type { SharedConfiguration } from "../rules/shared-configuration.ts";
 import type { ClaimOrder } from "../store/claim-order.ts";
@@ -174,6 +176,13 @@ export interface StoreSettings {
   readonly warn?: (warning: string) => void;
 }
 
+/** @throws TypeError that names the invalid setting */
+export function checkStoreSettings({ excerptBytes = 0, warn }: StoreSettings): void {
+  if (!Number.isSafeInteger(excerptBytes) || excerptBytes < 0)
+    throw mustBe("excerptBytes", "a whole number from 0 on", excerptBytes);
+  if (warn !== undefined) checkFunction("warn", warn);
+}
+
 /** An open database with the engine's operations on it. `openSqlite` makes one. */
 export interface Store
   extends Operations,
@@ -185,6 +194,11 @@ export interface Store
    * one engine has the database for itself.
    */
   announce?(configuration: SharedConfiguration): Promise<void>;
+  /**
+   * Tells the other engines of the database, soon, that the run of an event has changed. The events of {@link Driver.onEvent} need no
+   * call. Absent when one engine has the database for itself.
+   */
+  tellOthers?(event: EngineEvent): void;
 }
 
 /** Binds the operations to a database. @param owner the name of the engine in its leases */

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { checkOptions } from "@perdure/core/protocol";
 import { pathOf } from "../http/path.ts";
 import type { Bindings } from "../http/service.ts";
+import { checkOptions } from "../rules/check-options.ts";
 import { type Assets, readAssets } from "./assets.ts";
 import { API, callEngine } from "./engine-route.ts";
 import { LoginLimit } from "./login-limit.ts";

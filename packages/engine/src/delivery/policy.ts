@@ -1,5 +1,6 @@
-import { checkOptions } from "@perdure/core/protocol";
+import { mustBe } from "@perdure/core/protocol";
 import ipaddr from "ipaddr.js";
+import { checkOptions } from "../rules/check-options.ts";
 
 type Address = ReturnType<typeof ipaddr.parse>;
 
@@ -47,8 +48,8 @@ const KINDS: Readonly<Record<string, string>> = {
  */
 export function createPolicy(rules: DestinationRules): DestinationPolicy {
   checkOptions("destinations", rules, "allow deny");
-  const allow = toMatcher(rules.allow ?? []);
-  const deny = toMatcher(rules.deny ?? []);
+  const allow = toMatcher("destinations.allow", rules.allow);
+  const deny = toMatcher("destinations.deny", rules.deny);
   const ofAddress = (address: Address, trusted: boolean): string | undefined => {
     if (deny.address(address)) return `${address} is denied`;
     if (trusted || allow.address(address)) return undefined;
@@ -100,7 +101,9 @@ interface Matcher {
   address(address: Address): boolean;
 }
 
-function toMatcher(entries: readonly string[]): Matcher {
+function toMatcher(option: string, entries: readonly string[] = []): Matcher {
+  if (!Array.isArray(entries) || !entries.every((entry) => typeof entry === "string"))
+    throw mustBe(option, "a list of strings", entries);
   const hosts: string[] = [];
   const endings: string[] = [];
   const ranges: [Address, number][] = [];

@@ -1,4 +1,5 @@
-import { checkOptions, parseDuration } from "@perdure/core/protocol";
+import { parseDuration } from "@perdure/core/protocol";
+import { checkOptions } from "./check-options.ts";
 
 /**
  * Every number, flag and name that an engine can be configured with: the source of the types of the library, of
@@ -180,7 +181,7 @@ export function resolveOptions(given: ScalarOptions): ResolvedOptions {
 }
 
 function resolve<R extends Rows>(group: string, rows: R, given: object = {}): Resolved<R> {
-  const values: Readonly<Record<string, unknown>> = { ...given };
+  const values = given as Readonly<Record<string, unknown>>;
   checkOptions(group, values, Object.keys(rows).join(" "));
   const entries = Object.entries(rows).map(([name, row]) => {
     const value = values[name];

@@ -11,9 +11,10 @@ import {
   type WorkflowContext,
   WorkflowError,
 } from "@perdure/core";
-import { expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import {
   createEngine,
+  type DestinationRules,
   type Engine,
   type EngineOptions,
   fetchTransport,
@@ -266,15 +267,6 @@ it("refuses the result of a step that is larger than a request may be, as over H
   expect(failures).toEqual([expect.stringContaining('refuses the result of step "much"')]);
 });
 
-it("applies the rules for destinations to functions of this process", async () => {
-  const local = "http://127.0.0.1:3000";
-  const endpoint = async (): Promise<Response> => new Response();
-  const world = boot(() => endpoint, { destinations: {}, endpoints: { [local]: endpoint } });
-  await expect(world.engine.publish({ url: `${local}/mail` })).rejects.toMatchObject({
-    code: "invalid_request",
-  });
-});
-
 it.each([
   ["ann", CREDENTIALS.token],
   ["default", "a token that names no user"],
@@ -334,4 +326,70 @@ it("refuses an endpoint that isn't a function, and an unknown option of its clie
   expect(() => createEngine({ ...CREDENTIALS, store: ":memory:", endpoints })).toThrow(TypeError);
   const { engine } = boot(() => async () => new Response());
   expect(() => engine.client({ url: "http://engine.test" } as never)).toThrow(/"url".*baseUrl/);
+});
+
+describe("the rules for destinations", () => {
+  const local = "http://localhost:3000";
+
+  it.each<[rules: DestinationRules, origin: string, url: string]>([
+    [{}, local, `${local}/order`],
+    [{}, local, "HTTP://LOCALHOST:3000/order"],
+    [{}, "http://10.0.0.7", "http://10.0.0.7:80/order"],
+    [{ deny: ["app.test"] }, ORIGIN, `${ORIGIN}/order`],
+  ])("%j aren't for the endpoint %s of this process", async (destinations, origin, url) => {
+    const calls: string[] = [];
+    const endpoint = (request: Request): Response => new Response(calls.push(request.url) ? "ok" : "");
+    const { engine } = boot(() => async () => new Response(), {
+      destinations,
+      endpoints: { [origin]: endpoint },
+    });
+    await engine.publish({ url, callback: `${origin}/report` });
+    await engine.idle();
+    expect(calls).toEqual([new URL(url).href, `${origin}/report`]);
+  });
+
+  it.each([
+    "http://localhost:3001/",
+    "http://localhost/",
+    "https://localhost:3000/",
+    "http://localhost.:3000/",
+    "http://x.localhost:3000/",
+    "http://127.0.0.1:3000/",
+    "http://[::1]:3000/",
+  ])("are for %s beside it", async (url) => {
+    const endpoints = { [local]: () => new Response() };
+    const { engine } = boot(() => async () => new Response(), { destinations: {}, endpoints });
+    await expect(engine.publish({ url })).rejects.toThrow(
+      "invalid destination url: endpoint resolves to a loopback",
+    );
+    await expect(engine.publish({ url: local, callback: url })).rejects.toThrow("loopback address");
+  });
+
+  it("are for its origin where an engine without it delivers", async () => {
+    const sent: string[] = [];
+    const transport: Transport = {
+      async send({ url }) {
+        sent.push(url);
+        return { status: 200, headers: {}, body: new Uint8Array(), cut: false };
+      },
+      close: async () => {},
+    };
+    const clock = new ManualClock();
+    const store = openTestStore({ file: ":memory:", now: () => clock.now() });
+    const options = { ...CREDENTIALS, store, clock, transport, destinations: {} };
+    const first = createEngine({ ...options, endpoints: { [local]: () => new Response() } });
+    const { messageId } = await first.publish({ url: local, delay: "1m" });
+    await first.stop();
+    const second = createEngine(options);
+    onTestFinished(async () => {
+      await second.stop();
+      await store.close();
+    });
+    second.start();
+    clock.advance(60_000);
+    await second.idle();
+    expect(sent).toEqual([]);
+    const { messages } = await second.dlq.list({ messageId });
+    expect(messages).toMatchObject([{ error: expect.stringContaining("loopback address") }]);
+  });
 });

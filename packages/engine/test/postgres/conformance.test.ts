@@ -10,7 +10,7 @@ import { Tables } from "./tables.ts";
 const WITHOUT = ["hashjoin", "mergejoin", "hashagg", "sort", "material", "memoize"];
 
 const url = new URL(newDatabase());
-for (const way of WITHOUT) url.searchParams.set(`enable_${way}`, "off");
+url.searchParams.set("options", WITHOUT.map((way) => `-c enable_${way}=off`).join(" "));
 const DATABASES = [
   { name: "PostgreSQL that joins by loops", tables: new Tables(url.href) },
   { name: "PostgreSQL on one connection", tables: new Tables(newDatabase(), 1) },

@@ -19,7 +19,7 @@ async function freePort(): Promise<number> {
   return typeof address === "object" && address ? address.port : 0;
 }
 
-describe.skipIf(!hasPgBouncer())("behind PgBouncer in transaction mode", () => {
+describe.skipIf(!hasPgBouncer()).each(["transaction", "session"])("behind PgBouncer in %s mode", (mode) => {
   let folder: string;
   let server: PostgresServer;
   let pooler: ChildProcess;
@@ -40,8 +40,8 @@ listen_addr = 127.0.0.1
 listen_port = ${port}
 unix_socket_dir =
 auth_type = any
-pool_mode = transaction
-default_pool_size = 4
+pool_mode = ${mode}
+default_pool_size = ${mode === "session" ? 20 : 4}
 `,
     );
     // It refuses to run as root.
@@ -94,7 +94,13 @@ default_pool_size = 4
 
   it("an engine is refused without it, and says why", async () => {
     await expect(openPostgres(await pooled(""))).rejects.toThrow(
-      /Behind a pooler in transaction mode, add pgbouncer=true to the URL/,
+      /Behind PgBouncer, in whatever mode, add pgbouncer=true to the URL \(unsupported startup parameter: /,
+    );
+  });
+
+  it("an engine is refused with a schema, which it can't choose there", async () => {
+    await expect(openPostgres(await pooled("?pgbouncer=true&schema=s"))).rejects.toThrow(
+      "schema can't be used with pgbouncer=true: PgBouncer passes no search path on.",
     );
   });
 });

@@ -31,6 +31,24 @@ describe("the connections of an engine", () => {
     expect(names).toEqual(["perdure", "perdure", "perdure control", "perdure listen"]);
   });
 
+  it("take settings of the server from the URL's options, and another name", async () => {
+    const url = new URL(newDatabase());
+    url.searchParams.set("options", "-c work_mem=8MB");
+    url.searchParams.set("application_name", "shop");
+    const session = new ClientSession(readLocation(url.href), { name: "perdure" });
+    const read = async (name: string) => (await session.query(`SHOW ${name}`, [])).rows[0];
+    expect(await read("work_mem")).toEqual({ work_mem: "8MB" });
+    expect(await read("application_name")).toEqual({ application_name: "shop" });
+    expect(await read("search_path")).toEqual({ search_path: `"${url.searchParams.get("schema")}"` });
+    await session.close();
+  });
+
+  it.each(["prefer", "disable"])("are made with sslmode=%s to a server without TLS", async (mode) => {
+    const session = new ClientSession(readLocation(`${newDatabase()}&sslmode=${mode}`), { name: "perdure" });
+    expect((await session.query("SELECT 1 AS one", [])).rows).toEqual([{ one: 1 }]);
+    await session.close();
+  });
+
   it("limit the time of each statement, of waits for locks and of idle transactions", async () => {
     const session = new ClientSession(readLocation(newDatabase()), { name: "perdure" });
     const read = async (name: string) => (await session.query(`SHOW ${name}`, [])).rows[0];
@@ -349,7 +367,7 @@ describe("the configurations of engines on one database", () => {
       limits: { queues: 5 },
       destinations: { deny: ["10.0.0.0/8"] },
     });
-    const begin = "Another engine of this database has";
+    const begin = "Another engine that this database has, or had a moment ago, has";
     const end = "Give all engines the same configuration.";
     await expect
       .poll(() => warnings)

@@ -25,7 +25,7 @@ const SILENCE_MS = STATEMENT_TIMEOUT_MS + 5000;
 /** The parts of {@link SILENCE_MS}. A process that was stopped itself finds that one part is over, and reads the answers. */
 const SILENT_TICKS = 7;
 
-/** Limits of every session. With a pooler in transaction mode, each transaction sets them. */
+/** Limits of every session. Behind a pooler, each transaction sets them. */
 export const SESSION_LIMITS = {
   idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
   lock_timeout: LOCK_TIMEOUT_MS,

@@ -14,7 +14,7 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/^55P03$/, "a statement waited for a lock for too long"],
   [
     /^26000$|^42P05$/,
-    "it has lost a prepared statement. Behind a pooler in transaction mode, add pgbouncer=true to the URL",
+    "it has lost a prepared statement. Behind PgBouncer or another pooler, add pgbouncer=true to the URL",
   ],
   [/^28/, "it has refused the user or the password"],
   [/^3D000$/, "the server has no such database"],
@@ -25,7 +25,7 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   // PgBouncer refuses the settings of a session with it.
   [
     /^08P01$/,
-    "the server, or a pooler before it, has refused the connection. Behind a pooler in transaction mode, add pgbouncer=true to the URL",
+    "the server, or a pooler before it, has refused the connection. Behind PgBouncer, in whatever mode, add pgbouncer=true to the URL",
   ],
   [/^08|^E(?:CONN|HOST|NET|PIPE|TIMEDOUT)|^CONNECT/, "its server can't be reached"],
   // A name server may be away for a moment, as the database may.
@@ -33,10 +33,18 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/CERT|^ERR_TLS|^ERR_SSL|^UNABLE_TO_/, "its server's certificate isn't trusted"],
 ];
 
+/**
+ * Node's message when a server ends the connection as TLS begins, as one without TLS does. The code is that of any lost
+ * connection.
+ */
+const NO_TLS = /before secure TLS connection was established/;
+
 /** The error of a statement: a StoreUnavailable where the fault is the server's, not the statement's. */
 export function failureOf(cause: unknown): unknown {
   const { code } = Object(cause) as { readonly code?: unknown };
-  const reason = REASONS.find(([pattern]) => pattern.test(String(code ?? "")))?.[1];
+  const reason = NO_TLS.test(messageOf(cause))
+    ? "its server seems to offer no TLS, which the URL's sslmode asks for"
+    : REASONS.find(([pattern]) => pattern.test(String(code ?? "")))?.[1];
   if (reason === undefined) return cause;
   return new StoreUnavailable(`The database can't be used: ${reason} (${messageOf(cause)}).`, { cause });
 }

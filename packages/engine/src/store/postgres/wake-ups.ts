@@ -74,7 +74,7 @@ export class WakeUps {
 
   start(): void {
     this.#pollLater();
-    // Through a pooler in transaction mode nothing can be heard.
+    // Through a pooler nothing can be heard for sure.
     if (this.#options.location.pooled) return;
     void this.#listen();
     this.#heartbeat = setInterval(() => {
