@@ -13,6 +13,8 @@ export type Node =
       readonly caught: boolean;
       readonly rollback: boolean;
       readonly once: boolean;
+      /** Its result is too long for the answer of an invocation, which appends it. */
+      readonly long: boolean;
     }
   | { readonly kind: "sleep"; readonly seconds: number }
   | { readonly kind: "event"; readonly notified: boolean }
@@ -42,6 +44,9 @@ export interface StepWork {
   readonly idempotencyKey: string;
 }
 
+/** Characters of a long result. */
+const LONG = 140_000;
+
 export const eventOf = (runId: string, path: string, notified: boolean): string =>
   `${notified ? "notified" : "never"} ${runId} ${path}`;
 
@@ -57,7 +62,7 @@ export function makeProgram(random: Random, depth = 3): Node {
     if (chance(0.01)) return { kind: "cancel" };
     switch (below(12)) {
       case 0:
-        return { kind: "sleep", seconds: below(30) };
+        return { kind: "sleep", seconds: chance(0.3) ? 0 : below(30) };
       case 1:
         return { kind: "event", notified: chance(0.7) };
       case 2:
@@ -75,6 +80,7 @@ export function makeProgram(random: Random, depth = 3): Node {
           caught: once || (final && chance(0.5)),
           rollback: chance(0.3),
           once,
+          long: chance(0.05),
         };
       }
     }
@@ -176,5 +182,5 @@ async function performStep(
 export function outcomeOf({ path, node }: StepWork, execution: number): string {
   if (node.final) throw new WorkflowNonRetryableError(`never ${path}`);
   if (execution <= node.failures) throw new Error(`not yet ${path}`);
-  return `${path} ${execution}`;
+  return `${path} ${execution}${node.long ? " ".padEnd(LONG, "x") : ""}`;
 }

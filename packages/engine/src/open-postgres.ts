@@ -52,7 +52,14 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
   // Heartbeats never wait behind anything: an engine without them loses its leases.
   const control = openSingle(location, "perdure control");
   const background = openSingle(location, "perdure background", true);
-  const driver = new PostgresDriver(openSessions(location));
+  const warn = settings.warn ?? console.warn;
+  const driver = new PostgresDriver({
+    ...openSessions(location),
+    onFewer: (connected, wanted, error) =>
+      warn(
+        `The engine works on ${connected} of ${wanted} connections, beside those for heartbeats, notifications and the background. ${error.message}`,
+      ),
+  });
   let schema: string;
   try {
     schema = await prepare(location);
@@ -94,9 +101,10 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
     useClock: (other) => (now = other),
     onRunsChanged: (listener) => (onRuns = listener),
     async announce(configuration) {
-      const warn = settings.warn ?? console.warn;
       for (const difference of await instances.announce(configuration)) {
-        warn(`Another engine of this database ${difference}. Give all engines the same configuration.`);
+        warn(
+          `Another engine that this database has, or had a moment ago, ${difference}. Give all engines the same configuration.`,
+        );
       }
     },
     tellOthers: (event) => wakeUps.announce({ dueAt: undefined, events: [event] }),

@@ -76,8 +76,6 @@ class InlineRun {
   /** The invocation's end, once no step is running. No further step begins. */
   #closing: InlineOutcome | undefined;
   #ended = false;
-  /** Whether the history has got an entry that the workflow, which had ended, could not take up. */
-  #isBehind = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(invocation: InlineInvocation, end: (result: InlineResult) => void) {
@@ -360,7 +358,6 @@ class InlineRun {
   }
 
   #receiveEntry(entry: HistoryEntry): void {
-    this.#isBehind ||= this.#ended;
     const record = recordIn(entry);
     const requested = record && !isPlan(record) && this.#requested.get(resultId(record));
     if (!requested) return;
@@ -475,6 +472,7 @@ class InlineRun {
     this.#matcher.stop();
     const { kind } = outcome;
     const count = this.#journal.length;
+    const known = this.#known + count;
     const json = (kind === "returned" && outcome.json) || "";
     const isTooLong = json.length + JSON.stringify(recordsOf(this.#journal)).length > MAX_ANSWER_LENGTH;
     // A run that is cancelled is over before its answer is read.
@@ -482,9 +480,9 @@ class InlineRun {
     if (kind !== "lost" && mustAppend) await this.#flush();
     // The append may have shown that the run is lost, or that a record can't be accepted.
     const closing = this.#closing;
-    const latest = closing && closing.kind !== "continue" ? closing : outcome;
-    // The entry wakes nobody any more: the engine takes this invocation to know it.
-    const last: InlineOutcome = latest.kind === "parked" && this.#isBehind ? { kind: "continue" } : latest;
+    let last = closing && closing.kind !== "continue" ? closing : outcome;
+    // The append has brought entries of others. They wake nobody any more: the engine takes this invocation to know them.
+    if (last.kind === "parked" && this.#known > known) last = { kind: "continue" };
     const lines = last.kind === "lost" ? [] : this.#journal;
     await this.#invocation.recorded?.(lines.flatMap(resultOf));
     this.#end({ ...last, after: this.#known, records: recordsOf(lines) });

@@ -1,5 +1,6 @@
 import type { EngineEvent } from "../rules/event.ts";
 import { messageOf } from "../rules/thrown.ts";
+import { StoreUnavailable } from "../store/unavailable.ts";
 import { printableJson } from "./terminal.ts";
 import type { LogLevel } from "./values.ts";
 
@@ -42,7 +43,8 @@ function toEntry(event: EngineEvent): { level: Level; fields: Fields } {
   switch (event.type) {
     case "fault": {
       const { during, error } = event;
-      const stack = error instanceof Error ? error.stack : undefined;
+      // The sentence of a database that is away says all.
+      const stack = error instanceof Error && !(error instanceof StoreUnavailable) ? error.stack : undefined;
       return { level: "error", fields: { during: withoutQuery(during), error: messageOf(error), stack } };
     }
     case "shortage":

@@ -12,7 +12,9 @@ export function toRefusal(error: unknown, call: string, emit: Observer): EngineE
   if (error instanceof EngineError) return error;
   if (error instanceof StoreUnavailable) {
     emit({ type: "fault", during: "storing", error });
-    return new EngineError("unavailable", "nothing can be stored now: try again later", { retryAfter: 5 });
+    return new EngineError("unavailable", "the database can't serve this request now: try again later", {
+      retryAfter: 5,
+    });
   }
   emit({ type: "fault", during: call, error });
   return undefined;

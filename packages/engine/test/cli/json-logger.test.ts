@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { JsonLogger } from "../../src/cli/json-logger.ts";
 import type { LogLevel } from "../../src/cli/values.ts";
-import type { EngineEvent } from "../../src/index.ts";
+import { type EngineEvent, StoreUnavailable } from "../../src/index.ts";
 import { START } from "../harness.ts";
 
 const attempt = {
@@ -61,6 +61,15 @@ describe("the logger", () => {
       error: "disk",
       stack: expect.stringContaining("TypeError"),
     });
+  });
+
+  it("has no stack where the database is away", () => {
+    const lines: string[] = [];
+    const logger = new JsonLogger("error", (line) => lines.push(line));
+    const error = new StoreUnavailable("The database can't be used.");
+    logger.logEvent({ type: "fault", during: "storing", error }, "ann");
+    expect(JSON.parse(lines[0] ?? "")).toMatchObject({ error: "The database can't be used." });
+    expect(lines[0]).not.toContain("stack");
   });
 
   it.each([

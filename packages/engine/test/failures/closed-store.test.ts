@@ -123,7 +123,11 @@ describe("a store in a file that is being closed", () => {
     expect((await ask("/v2/batch", { method: "POST", body })).status).toBe(200);
     await store.close();
     answer();
-    expect((await ask("/v2/workflows/logs")).status).toBe(503);
+    const read = await ask("/v2/workflows/logs");
+    expect(read.status).toBe(503);
+    expect(await read.json()).toEqual({
+      error: "the database can't serve this request now: try again later",
+    });
     await expect(engine.runs.find({ search: "word" })).rejects.toMatchObject(CLOSED);
     await engine.stop();
     expect(new Set(faults())).toEqual(new Set(["StoreUnavailable: The store is closed."]));

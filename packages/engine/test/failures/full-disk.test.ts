@@ -64,7 +64,7 @@ describe("a disk that is full", () => {
     await disk.allow(3);
     for (let i = 0; i < 3; i++) {
       const refused = await publish(w, 100_000);
-      expect(refused).toMatchObject({ status: 503, body: { error: expect.stringContaining("stored") } });
+      expect(refused).toMatchObject({ status: 503, body: { error: expect.stringContaining("database") } });
       expect(refused.headers.get("Retry-After")).toBe("5");
     }
     const start = await w.start("wfr_1", {}, "x".repeat(100_000));

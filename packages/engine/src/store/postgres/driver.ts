@@ -37,6 +37,8 @@ export interface Sessions {
   readonly settings?: string;
   /** Milliseconds for which an operation waits for a database that is away. 10 seconds by default. */
   readonly patience?: number;
+  /** Called once when a session is refused again and again while others are connected: so many of so many, and why. */
+  readonly onFewer?: (connected: number, wanted: number, error: Error) => void;
 }
 
 /** Milliseconds after which a transaction takes no further operation: its locks hold up others. */
@@ -54,6 +56,9 @@ const MAX_REFUSALS = 8;
 /** Milliseconds between attempts to connect: the first pause, and the longest. */
 const RECONNECT_MS = { first: 50, longest: 2000 };
 
+/** Milliseconds for which a session rests that can't connect while others are connected: the first time, and at most. */
+const REST_MS = { first: 100, longest: 5000 };
+
 const BEGIN_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 // Under a lock, a transaction must read what the last owner has left, whatever the database's default is.
 const BEGIN_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED";
@@ -69,6 +74,12 @@ const BEGIN_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED";
  */
 export class PostgresDriver implements Driver {
   readonly #sessions: Sessions;
+  readonly #all: readonly PostgresSession[];
+  /** The losses of each session when it connected last: without a further one it is connected. */
+  readonly #connectedAt = new Map<PostgresSession, number>();
+  /** The last rest of each session that couldn't connect since. */
+  readonly #rests = new Map<PostgresSession, { readonly ms: number; readonly until: number }>();
+  #toldOfFewer = false;
   readonly #busy = new Set<PostgresSession>();
   readonly #writes: Operation[] = [];
   readonly #reads: Work[] = [];
@@ -92,7 +103,8 @@ export class PostgresDriver implements Driver {
 
   constructor(sessions: Sessions) {
     this.#sessions = sessions;
-    const { readers } = sessions;
+    const { writers, readers } = sessions;
+    this.#all = [...new Set([...writers, ...readers])];
     this.#listers = new Set(sessions.listers ?? readers.slice(0, Math.ceil(readers.length / 2)));
   }
 
@@ -210,8 +222,7 @@ export class PostgresDriver implements Driver {
     if (!this.#isIdle) {
       await new Promise<void>((resolve) => (this.#idle = resolve));
     }
-    const { writers, readers } = this.#sessions;
-    await Promise.all([...new Set([...writers, ...readers])].map((session) => session.close()));
+    await Promise.all(this.#all.map((session) => session.close()));
   }
 
   #enqueue<T>(queue: Operation[] | Work[], perform: (tx: Tx) => Promise<T>): Promise<T> {
@@ -238,25 +249,64 @@ export class PostgresDriver implements Driver {
   }
 
   #dispatch(): void {
-    const { writers, readers } = this.#sessions;
-    const isFree = (session: PostgresSession): boolean => !this.#busy.has(session);
-    for (const session of readers.filter(isFree)) {
+    // A session that takes both begins with the one that has waited for longer.
+    if (waitsLonger(this.#writes, this.#reads) && waitsLonger(this.#writes, this.#lists))
+      this.#dispatchWrites();
+    this.#dispatchReads();
+    this.#dispatchWrites();
+    if (this.#isIdle) this.#idle?.();
+  }
+
+  #dispatchReads(): void {
+    for (const session of this.#free(this.#usable(this.#sessions.readers))) {
       const read = this.#reads.shift();
-      const list = read || !this.#listers.has(session) ? undefined : this.#lists.shift();
-      if (read) this.#occupy(session, [read], () => this.#read(session, read));
-      if (list) this.#occupy(session, [list], () => this.#list(session, list));
+      if (!read) break;
+      this.#occupy(session, this.#reads, [read], () => this.#read(session, read));
     }
+    for (const session of this.#free(this.#usable([...this.#listers], 1))) {
+      const list = this.#lists.shift();
+      if (!list) break;
+      this.#occupy(session, this.#lists, [list], () => this.#list(session, list));
+    }
+  }
+
+  #dispatchWrites(): void {
+    const usable = this.#usable(this.#sessions.writers);
     // Short transactions side by side, before long ones.
-    const share = Math.min(MAX_GROUP, Math.ceil(this.#writes.length / writers.length));
-    for (const session of writers.filter(isFree)) {
+    const share = Math.min(MAX_GROUP, Math.ceil(this.#writes.length / usable.length));
+    for (const session of this.#free(usable)) {
       const { kind, group } = takeGroup(this.#writes, share);
       if (group.length === 0) break;
-      this.#occupy(session, group, () => {
+      this.#occupy(session, this.#writes, group, () => {
         if (kind === "append") return this.#writeAppends(session, group);
         return kind === "end" ? this.#endRuns(session, group) : this.#writeGroup(session, group);
       });
     }
-    if (this.#isIdle) this.#idle?.();
+  }
+
+  #isConnected(session: PostgresSession): boolean {
+    return this.#connectedAt.get(session) === session.losses;
+  }
+
+  /**
+   * Returns the sessions for some work that don't rest. When all of them do, others that are connected take it.
+   *
+   * @param most how many others at most
+   */
+  #usable(own: readonly PostgresSession[], most = this.#all.length): readonly PostgresSession[] {
+    const connected = this.#all.filter((session) => this.#isConnected(session));
+    if (connected.length === 0) return own;
+    const now = performance.now();
+    const awake = own.filter(
+      (session) => this.#isConnected(session) || now >= (this.#rests.get(session)?.until ?? 0),
+    );
+    return awake.length > 0 ? awake : connected.slice(-most);
+  }
+
+  /** Returns those that are free, first those that are connected. */
+  #free(sessions: readonly PostgresSession[]): PostgresSession[] {
+    const free = sessions.filter((session) => !this.#busy.has(session));
+    return free.sort((one, other) => Number(this.#isConnected(other)) - Number(this.#isConnected(one)));
   }
 
   get #isIdle(): boolean {
@@ -265,9 +315,15 @@ export class PostgresDriver implements Driver {
     );
   }
 
-  #occupy(session: PostgresSession, operations: readonly Operation[], work: () => Promise<void>): void {
+  /** @param queue from which the operations come */
+  #occupy(
+    session: PostgresSession,
+    queue: Operation[],
+    operations: readonly Operation[],
+    work: () => Promise<void>,
+  ): void {
     this.#busy.add(session);
-    void this.#connected(session, operations)
+    void this.#connected(session, queue, operations)
       .then((connected) => (connected ? work() : undefined))
       .finally(() => {
         this.#busy.delete(session);
@@ -275,14 +331,31 @@ export class PostgresDriver implements Driver {
       });
   }
 
-  /** Connects, with pauses that grow, for as long as one of the operations waits. @returns whether it is connected */
-  async #connected(session: PostgresSession, operations: readonly Operation[]): Promise<boolean> {
+  /**
+   * Connects, with pauses that grow, for as long as one of the operations waits. While other sessions are connected, the operations
+   * go back instead, for one of these.
+   *
+   * @returns whether it is connected
+   */
+  async #connected(
+    session: PostgresSession,
+    queue: Operation[],
+    operations: readonly Operation[],
+  ): Promise<boolean> {
     let pause = RECONNECT_MS.first;
     for (;;) {
       try {
         await session.connect();
+        this.#connectedAt.set(session, session.losses);
+        this.#rests.delete(session);
         return true;
       } catch (error) {
+        const connected = this.#all.filter((other) => this.#isConnected(other)).length;
+        if (connected > 0 && error instanceof StoreUnavailable) {
+          this.#rest(session, connected, error);
+          for (const operation of operations) putBack(queue, operation);
+          return false;
+        }
         this.#expire(error);
         const over = this.#closed || operations.every(({ deadline }) => performance.now() + pause > deadline);
         if (over || !(error instanceof StoreUnavailable)) {
@@ -293,6 +366,16 @@ export class PostgresDriver implements Driver {
       await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + Math.random())));
       pause = Math.min(2 * pause, RECONNECT_MS.longest);
     }
+  }
+
+  #rest(session: PostgresSession, connected: number, error: StoreUnavailable): void {
+    const last = this.#rests.get(session)?.ms;
+    const ms = last === undefined ? REST_MS.first : Math.min(2 * last, REST_MS.longest);
+    this.#rests.set(session, { ms, until: performance.now() + ms * (0.5 + Math.random()) });
+    // The first refusal may come while a server still ends connections that were lost.
+    if (last === undefined || this.#toldOfFewer) return;
+    this.#toldOfFewer = true;
+    this.#sessions.onFewer?.(connected, this.#all.length, error);
   }
 
   #begin(session: PostgresSession, begin: string): Transaction {
@@ -487,4 +570,15 @@ export class PostgresDriver implements Driver {
 interface Done {
   readonly operation: Operation;
   readonly value: unknown;
+}
+
+/** Whether the first operation of a queue came before that of another queue. */
+function waitsLonger([one]: readonly Operation[], [other]: readonly Operation[]): boolean {
+  return one !== undefined && (other === undefined || one.deadline < other.deadline);
+}
+
+/** Puts an operation back in its place: behind those that came before it. */
+function putBack(queue: Operation[], operation: Operation): void {
+  const at = queue.findIndex(({ deadline }) => deadline > operation.deadline);
+  queue.splice(at === -1 ? queue.length : at, 0, operation);
 }
