@@ -438,6 +438,18 @@ describe("perdure queues, flows and schedules", () => {
 });
 
 describe("the engine that a command asks", () => {
+  it.each([
+    ["notify", ".."],
+    ["notify", "approval", "--run", "."],
+    ["queues", "pause", ".."],
+    ["dlq", "show", ".."],
+  ])("isn't asked for what no URL can name: %s %s %s", async (...args) => {
+    const dots = args.find((arg) => /^\.+$/.test(arg));
+    const { code, err } = await perdure([...args, "--url", url]);
+    expect(err).toContain(`A name or an id can't be "${dots}".`);
+    expect(code).toBe(2);
+  });
+
   it("ends with 3 when none answers, 1 for a wrong token, and never shows the token", async () => {
     const closed = createServer().listen(0, "127.0.0.1");
     await once(closed, "listening");

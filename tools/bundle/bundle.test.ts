@@ -33,13 +33,13 @@ describe("core", () => {
 describe("the bundle of serve and Client", () => {
   // The goal is 0.7. The checks and error texts of the runtime weigh more, inline execution 0.14, waits for runs without
   // polling 0.02, code of middlewares around user code 0.01, typed triggers and declared events 0.007, the two names of each
-  // variable 0.006, thrown values that can't be read 0.003, missing arguments 0.004; this holds what has been reached. With inline
-  // execution, rollbacks, middlewares, waits, policies of steps and the check of what JSON loses cut out, it would still be 0.80.
-  it("is at most 0.996 of that of @upstash/workflow", async () => {
+  // variable 0.006, thrown values that can't be read 0.003, missing arguments 0.004, ids that no URL can carry 0.0015; this holds what
+  // has been reached. With inline execution, rollbacks, middlewares, waits, policies of steps and the check of what JSON loses cut out, it would still be 0.80.
+  it("is at most 0.997 of that of @upstash/workflow", async () => {
     const [ours, theirs] = await Promise.all([
       bundleSize("@perdure/core", FOLDER),
       bundleSize("@upstash/workflow", FOLDER),
     ]);
-    expect(ours / theirs).toBeLessThanOrEqual(0.996);
+    expect(ours / theirs).toBeLessThanOrEqual(0.997);
   });
 });

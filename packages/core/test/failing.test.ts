@@ -98,6 +98,8 @@ describe("a step's own retries", () => {
     ["onExhausted", { onExhausted: "ignore" }],
     ["rollback", { rollback: "undo" }],
     ["retryDelay", { retryDelay: "soon" }],
+    // An expression, which the engine's retries take and a step's don't.
+    ["retryDelay", { retryDelay: "500" }],
   ])("are refused when they make no sense: %s", async (named, options) => {
     const answer = await deliver(open(recorder(), step(options as StepOptions)), []);
     expect(answer).toMatchObject({ status: 500, body: { error: "TypeError" } });

@@ -211,6 +211,18 @@ describe("a promise in the place of a function", () => {
   });
 });
 
+describe("an id that no URL can carry", () => {
+  it.each<[string, (context: WorkflowContext) => Promise<unknown>, string]>([
+    ["notify", (c) => c.notify("x", ".."), 'got "..".'],
+    ["notify of a run", (c) => c.notify("x", "e", 1, "."), 'workflowRunId of step "x" must be well-formed'],
+    ["waitForEvent", (c) => c.waitForEvent("x", "\ud800"), 'got "\\ud800".'],
+  ])("is refused by %s", async (_name, workflow, complaint) => {
+    const { body } = await deliver(open(recorder(), workflow), []);
+    expect(body.message).toContain('of step "x" must be well-formed, and not "." or ".."; got ');
+    expect(body.message).toContain(complaint);
+  });
+});
+
 describe("an argument that is missing", () => {
   const eventId = 'The event id of step "x" must be a non-empty string; got undefined.';
 

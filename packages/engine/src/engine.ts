@@ -55,7 +55,7 @@ export interface Engine extends EngineServer, EngineApi {
   /**
    * Returns the settings of a client that asks this engine without HTTP: of a `Client`, and of the endpoints of this process.
    *
-   * @throws TypeError for an unknown option
+   * @throws TypeError for an unknown option, and for a `baseUrl` that isn't an HTTP URL
    * @example
    * ```ts
    * const { handler } = serve(workflow, { qstashClient: engine.client(), keys: signingKeys });

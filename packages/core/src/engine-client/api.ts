@@ -1,5 +1,5 @@
 import { encodeUtf8 } from "../util/bytes.ts";
-import { checkNonEmptyString, isList, mustBe } from "../util/check.ts";
+import { checkId, isList, mustBe } from "../util/check.ts";
 import { WorkflowError } from "../util/errors.ts";
 import { refusalReason, unreachableReason } from "./error-reason.ts";
 import { type Http, type HttpRequest, type Query, statusOf } from "./http.ts";
@@ -110,6 +110,6 @@ export function isStatus(error: unknown, status: number): error is WorkflowError
 
 /** Encodes an id as one segment of a path: a "/" or "?" in it would end the segment. */
 export function toSegment(id: string): string {
-  checkNonEmptyString("An id", id);
+  checkId("An id", id);
   return encodeURI(id).replace(/[/?#]/g, encodeURIComponent);
 }

@@ -1,7 +1,7 @@
 import type { StepRecord } from "../protocol/step.ts";
 import { type NotifyResponse, waitRequest } from "../protocol/wait.ts";
 import { textFromBase64 } from "../util/bytes.ts";
-import { checkNonEmptyString } from "../util/check.ts";
+import { checkId } from "../util/check.ts";
 import { type Duration, toWireDuration } from "../util/duration.ts";
 import { parseLeniently } from "../util/json.ts";
 import type { Jsonify } from "../util/jsonify.ts";
@@ -61,7 +61,7 @@ export interface WorkflowEvent<Data = unknown, Input = unknown> {
 /** @throws TypeError for what is neither an event nor an id */
 export function eventIdOf(event: string | Pick<WorkflowEvent, "eventId">): string {
   const id: unknown = typeof event === "string" ? event : Object(event).eventId;
-  checkNonEmptyString("The event id", id);
+  checkId("The event id", id);
   return id;
 }
 
@@ -119,7 +119,7 @@ export function notify(
   checkOptions(`step "${name}"`, options, "rollback rollbackRetries rollbackRetryDelay rollbackTimeout");
   checkPolicy(options as RollbackOptions<never>);
   const eventId = eventIdOf(event);
-  if (workflowRunId !== undefined) checkNonEmptyString("workflowRunId", workflowRunId);
+  if (workflowRunId !== undefined) checkId("workflowRunId", workflowRunId);
   const data = toBody(eventData, `The event of step "${name}"`);
   return {
     name,

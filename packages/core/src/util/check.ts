@@ -38,6 +38,12 @@ export function checkNonEmptyString(what: string, value: unknown): asserts value
   if (typeof value !== "string" || value.trim() === "") throw mustBe(what, "a non-empty string", value);
 }
 
+/** @throws TypeError for a value that can't be one segment of a URL's path, which holds no half of a surrogate pair */
+export function checkId(what: string, value: unknown): asserts value is string {
+  checkNonEmptyString(what, value);
+  if (/^\.\.?$|\p{Cs}/u.test(value)) throw mustBe(what, 'well-formed, and not "." or ".."', value);
+}
+
 /** @throws TypeError for a value that isn't a whole number from 0 on; `undefined` passes */
 export function checkCount(what: string, value: unknown): void {
   if (value !== undefined && !(Number.isSafeInteger(value) && (value as number) >= 0))

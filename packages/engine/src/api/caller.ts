@@ -1,7 +1,9 @@
+import { mustBe } from "@perdure/core/protocol";
 import type { Answers, Output, Parameters, Route } from "../http/route.ts";
 import { LOCAL, readValues, THIS_PROCESS } from "../http/serve.ts";
 import type { Service } from "../http/service.ts";
 import { EngineError } from "../rules/engine-error.ts";
+import { checkFilters } from "./filters.ts";
 import { toOptionName } from "./option-names.ts";
 
 /** The value of a filter. A list matches if one of its values matches. */
@@ -45,11 +47,15 @@ export function createCaller(service: Service, begin: () => void): Caller {
     run,
     call: (route, { params, query, headers = new Map<string, string>(), body, signal } = {}) =>
       run(async () => {
-        refuseUnknown(query ?? {}, route.query ?? {});
+        checkSignal(signal);
+        if (query !== undefined) refuseUnknown(query, route.query ?? {});
         return route.handle(
           {
             params: readValues(route.params ?? {}, (name) => [toText(name, params?.[name])]) as never,
-            query: readValues(route.query ?? {}, (name) => toValues(name, query?.[name])) as never,
+            query: readValues(route.query ?? {}, (name) => {
+              const isFlag = route.query?.[name]?.schema.type === "boolean";
+              return toValues(name, query?.[name], isFlag);
+            }) as never,
             headers,
             body: (route.body?.check ? route.body.check(body) : body) as never,
             signal: () => signal,
@@ -63,8 +69,15 @@ export function createCaller(service: Service, begin: () => void): Caller {
   };
 }
 
+/** @throws TypeError */
+export function checkSignal(signal: unknown): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw mustBe("signal", "an AbortSignal", signal);
+}
+
 /** @throws TypeError for a filter that a route doesn't have */
 function refuseUnknown(given: object, known: Parameters): void {
+  checkFilters(given);
   const unknown = Object.keys(given).find((name) => !Object.hasOwn(known, name));
   if (unknown === undefined) return;
   const names = Object.keys(known).map(toOptionName).join(", ");
@@ -78,8 +91,10 @@ function toText(name: string, value: unknown): string {
 }
 
 /** Converts a filter to the values of a parameter in a query. @throws TypeError */
-function toValues(name: string, value: FilterValue): string[] {
+function toValues(name: string, value: FilterValue, isFlag: boolean): string[] {
   if (value === undefined) return [];
+  // A route reads the string "false" as false, so that a `dryRun` would change something.
+  if (isFlag && typeof value !== "boolean") throw mustBe(toOptionName(name), "true or false", value);
   if (!Array.isArray(value)) return [toValue(name, value as Scalar)];
   // An empty list would match everything.
   if (value.length === 0) throw new TypeError(`${toOptionName(name)} must have a value; got an empty list.`);

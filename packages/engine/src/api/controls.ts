@@ -207,7 +207,7 @@ export function createQueuesApi({ call }: Caller): QueuesApi {
 
 export function createFlowsApi({ call }: Caller): FlowsApi {
   return {
-    list: (options = {}) => call(flowRoutes["/v2/flowControl"].GET, { query: { ...options } }),
+    list: (options = {}) => call(flowRoutes["/v2/flowControl"].GET, { query: options }),
     get: (key) => call(FLOW.GET, { params: { key } }),
     async pause(key) {
       await call(flowRoutes["/v2/flowControl/:key/pause"].POST, { params: { key } });
@@ -216,10 +216,10 @@ export function createFlowsApi({ call }: Caller): FlowsApi {
       await call(flowRoutes["/v2/flowControl/:key/resume"].POST, { params: { key } });
     },
     async pin(key, limits) {
-      await call(flowRoutes["/v2/flowControl/:key/pin"].POST, { params: { key }, query: { ...limits } });
+      await call(flowRoutes["/v2/flowControl/:key/pin"].POST, { params: { key }, query: limits });
     },
     async unpin(key, limits) {
-      await call(flowRoutes["/v2/flowControl/:key/unpin"].POST, { params: { key }, query: { ...limits } });
+      await call(flowRoutes["/v2/flowControl/:key/unpin"].POST, { params: { key }, query: limits });
     },
     async resetRate(key) {
       await call(flowRoutes["/v2/flowControl/:key/resetRate"].POST, { params: { key } });

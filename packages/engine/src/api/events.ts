@@ -1,3 +1,4 @@
+import { mustBe } from "@perdure/core/protocol";
 import { notifiedView, events as routes } from "../http/events.ts";
 import { waiting } from "../http/waiting.ts";
 import { checkOptions } from "../rules/check-options.ts";
@@ -80,11 +81,15 @@ export function createEventsApi({ call, run }: Caller): EventsApi {
           event,
           "eventId data workflowRunId",
         );
+        const { workflowRunId: runId } = event;
+        if (typeof event.eventId !== "string") throw mustBe("eventId", "a string", event.eventId);
+        if (runId !== undefined && typeof runId !== "string")
+          throw mustBe("workflowRunId", "a string", runId);
         const eventId = toEventId(event.eventId, "eventId");
         const data = toContent(event.data, limits).bytes;
-        return notifiedView(await store.notify({ eventId, data, runId: event.workflowRunId }));
+        return notifiedView(await store.notify({ eventId, data, runId }));
       }),
-    waits: (filters = {}) => call(WAITING, { query: { ...filters } }),
+    waits: (filters = {}) => call(WAITING, { query: filters }),
     waiters: (eventId) => call(routes["/v2/waiters/*"].GET, { params: { eventId } }),
   };
 }

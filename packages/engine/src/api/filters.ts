@@ -1,3 +1,5 @@
+import { mustBe } from "@perdure/core/protocol";
+import { isObject, mustBeKind } from "../rules/check-options.ts";
 import type { LogState } from "../rules/log.ts";
 import type { RunState } from "../rules/run.ts";
 import type { CallbackState } from "../store/lists.ts";
@@ -173,23 +175,33 @@ type Query<Filters> = Omit<Filters, "urlGroup"> & { readonly topicName?: OneOrMo
 export function toQuery<Filters extends { readonly urlGroup?: OneOrMore<string> }>(
   filters: Filters,
 ): Query<Filters> {
+  checkFilters(filters);
   const { urlGroup, ...rest } = filters;
   return urlGroup === undefined ? rest : { ...rest, topicName: urlGroup };
 }
 
-const PAGE: ReadonlySet<string> = new Set(["count", "cursor", "order"]);
+/** @throws TypeError for a value without properties, which would be no filter */
+export function checkFilters(filters: unknown): void {
+  if (!isObject(filters)) throw mustBeKind("The filters", "an object", filters);
+}
+
+/** The options of a selection that select nothing. */
+const OTHERS: ReadonlySet<string> = new Set(["count", "cursor", "order", "dryRun"]);
 
 /**
  * Reads the filters of a selection.
  *
- * @throws TypeError for a selection without a filter, which would select everything by mistake
+ * @throws TypeError for a selection without a filter, which would select everything by mistake, and for what isn't a selection
  */
 export function selected<Filters extends object>(
   owner: string,
   selection: Selection<Filters> & object,
 ): Filters {
-  const { all, ...filters } = selection as Filters & { readonly all?: true };
-  const given = Object.entries(filters).filter(([name, value]) => value !== undefined && !PAGE.has(name));
+  if (!isObject(selection))
+    throw mustBeKind(`The argument of ${owner}`, "an id, filters or { all: true }", selection);
+  const { all, ...filters } = selection as Filters & { readonly all?: unknown };
+  if (all !== undefined && typeof all !== "boolean") throw mustBe("all", "true or false", all);
+  const given = Object.entries(filters).filter(([name, value]) => value !== undefined && !OTHERS.has(name));
   if (all === true ? given.length > 0 : given.length === 0) {
     throw new TypeError(`Pass ${owner} a filter, or { all: true }.`);
   }

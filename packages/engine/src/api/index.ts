@@ -4,6 +4,7 @@ import { itemView, triggeredView } from "../http/published.ts";
 import type { Output } from "../http/route.ts";
 import type { error, published, triggered } from "../http/schemas.ts";
 import type { Service } from "../http/service.ts";
+import { mustBeKind } from "../rules/check-options.ts";
 import { parseCommand } from "../rules/command.ts";
 import { EngineError } from "../rules/engine-error.ts";
 import type { Receipt } from "../store/receipt.ts";
@@ -130,11 +131,13 @@ export function createApi(service: Service, begin: () => void): EngineApi {
   return {
     publish: (options) => send("publish", options),
     async enqueue(options) {
-      if (options.queue === undefined) throw new TypeError("enqueue needs the name of a queue.");
+      if (Object(options).queue === undefined) throw new TypeError("enqueue needs the name of a queue.");
       return send("enqueue", options);
     },
     batch: (messages) =>
       caller.run(async ({ store, limits }) => {
+        if (!Array.isArray(messages))
+          throw mustBeKind("The argument of batch", "a list of messages", messages);
         const requests = messages.map((one) => toRequest("batch", one, service));
         const items = requests.map((request) => ({ headers: request.headers, read: () => request }));
         const results = await publishBatch(store, items, limits);

@@ -1,4 +1,4 @@
-import { toApiUrl, userIdIn } from "@perdure/core/protocol";
+import { checkUrl, toApiUrl, userIdIn } from "@perdure/core/protocol";
 import { appends } from "../http/append.ts";
 import { batches } from "../http/batch.ts";
 import { INTERNAL_ERROR, toRefusal } from "../http/refusal.ts";
@@ -67,7 +67,8 @@ export function createLocalClient(
   options: LocalClientOptions,
 ): LocalClient {
   checkOptions("client", options, "baseUrl");
-  const { baseUrl = NOWHERE } = options;
+  const { baseUrl: given = NOWHERE } = options;
+  const baseUrl = checkUrl("baseUrl", given).replace(/\/+$/, "");
   const [secret = ""] = service.tokens.full;
   const { call } = createCaller(service, begin);
   // The HTTP API refuses what is too large.
@@ -82,7 +83,8 @@ export function createLocalClient(
   }: LocalRequest): Promise<string> => {
     const headers = { ...given.headers, Authorization: `Bearer ${secret}` };
     const init = { method, body, headers, ...(signal ? { signal } : {}) };
-    const answer = await fetch(new Request(toApiUrl(baseUrl, path, query), init));
+    // An address for others may have a path, which a proxy removes.
+    const answer = await fetch(new Request(toApiUrl(NOWHERE, path, query), init));
     const text = await answer.text();
     if (!answer.ok) throw refused(answer.status, text || `status ${answer.status}`);
     return text;

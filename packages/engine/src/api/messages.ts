@@ -91,7 +91,7 @@ export interface LogsApi {
 export function createMessagesApi({ call }: Caller): MessagesApi {
   return {
     get: (id) => call(GET, { params: { id } }),
-    pending: (filters = {}) => call(PENDING, { query: { ...filters } }),
+    pending: (filters = {}) => call(PENDING, { query: filters }),
     async cancel(which) {
       if (typeof which === "string") return call(DELETE, { params: { id: which } });
       const query = toQuery(selected<CancelMessageFilters>("messages.cancel", which));

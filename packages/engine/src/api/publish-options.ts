@@ -4,6 +4,7 @@ import {
   HEADER,
   type MessageOptions,
   messageHeaders,
+  mustBe,
   PREFIX,
   type RunOptions,
   startMessage,
@@ -15,7 +16,7 @@ import { checkOptions } from "../rules/check-options.ts";
 import { checkDestination } from "../rules/destination.ts";
 import type { PublishRequest } from "../rules/new-message.ts";
 import { checkUrlGroupName } from "../rules/url-group.ts";
-import { lowerCase } from "./changed-options.ts";
+import { checkRedact, lowerCase } from "./changed-options.ts";
 import { toContent } from "./content.ts";
 
 /** The destination of reports on a message's attempts or final failure, with options for their delivery. */
@@ -104,13 +105,7 @@ export function toRequest(
     ...messageHeaders(options),
     ...reportHeaders("callback", options.callback, HEADER.callback, forCallback),
     ...reportHeaders("failureCallback", options.failureCallback, HEADER.failureCallback, forFailureCallback),
-    ...textHeaders({
-      [HEADER.deduplicationId]: options.deduplicationId,
-      [HEADER.contentBasedDeduplication]: options.contentBasedDeduplication,
-      [HEADER.queueName]: options.queue,
-      [HEADER.cron]: options.cron,
-      [HEADER.scheduleId]: options.scheduleId,
-    }),
+    ...textHeaders(options),
   };
   return {
     destination: toDestination(owner, options),
@@ -127,8 +122,8 @@ export function toRequest(
  * @throws TypeError that names an unknown or invalid option
  */
 export function toStart(options: TriggerOptions, { clock, limits }: Context): PublishRequest {
-  const { url, workflowRunId, body } = options;
   checkNames("trigger", options, TRIGGER);
+  const { url, workflowRunId, body } = options;
   const content = toContent(body, limits);
   const runId = toRunId(workflowRunId);
   const start = startMessage({ ...options, url, runId, body: undefined });
@@ -148,6 +143,7 @@ const TRIGGER =
 
 function checkNames(owner: string, options: object, names: string): void {
   checkOptions<Record<string, unknown>, string>(owner, options as Record<string, unknown>, names);
+  checkRedact((options as MessageOptions).redact);
 }
 
 /**
@@ -180,8 +176,22 @@ function reportHeaders(
   return { ...Object.fromEntries(renamed), [header]: toDestination(name, { url: report.url }) };
 }
 
-function textHeaders(values: Readonly<Record<string, string | boolean | undefined>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
-  );
+/** The headers of the options that are texts and flags. @throws TypeError that names the option */
+function textHeaders(options: Partial<Record<keyof typeof TEXTS, unknown>>): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const [name, [header, type]] of Object.entries(TEXTS)) {
+    const value = options[name as keyof typeof TEXTS];
+    if (value === undefined) continue;
+    if (typeof value !== type) throw mustBe(name, `a ${type}`, value);
+    headers[header] = String(value);
+  }
+  return headers;
 }
+
+const TEXTS = {
+  deduplicationId: [HEADER.deduplicationId, "string"],
+  contentBasedDeduplication: [HEADER.contentBasedDeduplication, "boolean"],
+  queue: [HEADER.queueName, "string"],
+  cron: [HEADER.cron, "string"],
+  scheduleId: [HEADER.scheduleId, "string"],
+} as const;

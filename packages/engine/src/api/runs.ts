@@ -13,7 +13,7 @@ import type { BulkAction } from "../store/lists.ts";
 import { createTimeSlices } from "../store/time-slices.ts";
 import type { WaitLimits } from "../watch/run-ends.ts";
 import type { Answer } from "./answer.ts";
-import type { Caller } from "./caller.ts";
+import { type Caller, checkSignal } from "./caller.ts";
 import {
   type CancelRunFilters,
   type Dates,
@@ -243,21 +243,20 @@ export function createRunsApi({ call, run }: Caller): RunsApi {
     throw new EngineError("not_found", `workflow run ${workflowRunId} not found`);
   };
   return {
-    list: (filters = {}) => call(ROUTE.list, { query: { ...filters } }),
-    find: (filters = {}) => call(listed, { query: { ...filters } }),
-    count: (filters = {}) => call(runCounts["/v2/workflows/counts"].GET, { query: { ...filters } }),
-    numbers: (period = {}) => call(numbers["/v2/workflows/numbers"].GET, { query: { ...period } }),
+    list: (filters = {}) => call(ROUTE.list, { query: filters }),
+    find: (filters = {}) => call(listed, { query: filters }),
+    count: (filters = {}) => call(runCounts["/v2/workflows/counts"].GET, { query: filters }),
+    numbers: (period = {}) => call(numbers["/v2/workflows/numbers"].GET, { query: period }),
     async change(action, which) {
       if (!Object.hasOwn(BULK, action)) {
         throw new TypeError(`action must be "cancel", "resume" or "restart"; got ${JSON.stringify(action)}.`);
       }
-      const { dryRun, cursor, ...rest } = which;
-      const filters = selected<RunSummaryFilters>("runs.change", rest as Selection<RunSummaryFilters>);
-      return call(BULK[action], { query: { ...filters, all: true, dryRun, cursor } });
+      const { dryRun, ...filters } = selected<Omit<BulkOptions, "all">>("runs.change", which);
+      return call(BULK[action], { query: { ...filters, all: true, dryRun } });
     },
     overview: (id) => call(runDetails["/v2/workflows/runs/:id/overview"].GET, { params: { id } }),
     steps: (id, page = {}) =>
-      call(runDetails["/v2/workflows/runs/:id/steps"].GET, { params: { id }, query: { ...page } }),
+      call(runDetails["/v2/workflows/runs/:id/steps"].GET, { params: { id }, query: page }),
     wake: (id, stepName) =>
       call(waiting["/v2/workflows/runs/:id/wake"].POST, {
         params: { id },
@@ -273,7 +272,7 @@ export function createRunsApi({ call, run }: Caller): RunsApi {
       limits.signal?.throwIfAborted();
       return end.run ? runView(end.run, createTimeSlices()) : get(workflowRunId, end.createdAt);
     },
-    history: (id, options = {}) => call(ROUTE.GET, { params: { id }, query: { ...options } }),
+    history: (id, options = {}) => call(ROUTE.GET, { params: { id }, query: options }),
     async cancel(which) {
       if (typeof which === "string")
         return call(ROUTE.DELETE, { params: { id: which }, body: new Uint8Array() });
@@ -288,6 +287,7 @@ export function createRunsApi({ call, run }: Caller): RunsApi {
 function toLimits(options: WaitOptions): WaitLimits {
   checkOptions("runs.wait", options, "timeout signal failureFunction");
   const { timeout, signal, failureFunction } = options;
+  checkSignal(signal);
   if (failureFunction !== undefined && failureFunction !== "wait")
     throw new TypeError(`failureFunction must be "wait"; got ${JSON.stringify(failureFunction)}.`);
   if (timeout === undefined) return { signal };

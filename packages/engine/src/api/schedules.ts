@@ -80,7 +80,8 @@ export function createSchedulesApi({ call, run }: Caller): SchedulesApi {
   return {
     create: (options) =>
       run(async (service) => {
-        if (options.cron === undefined) throw new TypeError("schedules.create needs a cron expression.");
+        if (Object(options).cron === undefined)
+          throw new TypeError("schedules.create needs a cron expression.");
         const answer = await publish(toRequest("schedules.create", options, service), service);
         return answer as { readonly scheduleId: string };
       }),

@@ -7,7 +7,7 @@ import type { LiveEvent } from "../watch/event-streams.ts";
 import type { StreamEvent } from "../watch/stream-events.ts";
 import type { Answer } from "./answer.ts";
 import type { Caller } from "./caller.ts";
-import type { Dates, OneOrMore, Page } from "./filters.ts";
+import { checkFilters, type Dates, type OneOrMore, type Page } from "./filters.ts";
 
 const AUDIT = auditLog["/v2/workflows/audit"].GET;
 
@@ -116,8 +116,12 @@ export function createUpkeepApi({ call, run }: Caller): UpkeepApi {
       get: () => call(routes["/v2/keys"].GET),
       rotate: () => call(routes["/v2/keys/rotate"].POST),
     },
-    audit: { list: (filters = {}) => call(AUDIT, { query: { ...filters } }) },
-    stream: ({ signal, ...filters } = {}) => call(liveEvents, { query: { ...filters }, signal }),
+    audit: { list: (filters = {}) => call(AUDIT, { query: filters }) },
+    async stream(options = {}) {
+      checkFilters(options);
+      const { signal, ...filters } = options;
+      return call(liveEvents, { query: filters, signal });
+    },
     backup: () => run(({ store }) => store.backup()),
   };
 }

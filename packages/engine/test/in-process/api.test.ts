@@ -223,6 +223,110 @@ describe("what is written wrong is a TypeError", () => {
   });
 });
 
+/** Values as JavaScript passes them. */
+const plain = (value: unknown): never => value as never;
+
+describe("an argument that is something else is named", () => {
+  const bad: [message: string, act: (engine: Engine) => unknown][] = [
+    ["The options of publish must be an object; got undefined.", (one) => one.publish(plain(undefined))],
+    ["The options of publish must be an object; got a string.", (one) => one.publish(plain(URL))],
+    ["enqueue needs the name of a queue.", (one) => one.enqueue(plain(null))],
+    ["The options of trigger must be an object; got undefined.", (one) => one.trigger(plain(undefined))],
+    ["The argument of batch must be a list of messages; got an object.", (one) => one.batch(plain({}))],
+    [
+      "The argument of batch must be a list of messages; got undefined.",
+      (one) => one.batch(plain(undefined)),
+    ],
+    ["The options of batch must be an object; got null.", (one) => one.batch([plain(null)])],
+    ["schedules.create needs a cron expression.", (one) => one.schedules.create(plain(undefined))],
+    [
+      "The options of callback must be an object; got null.",
+      (one) => one.publish({ url: URL, callback: plain(null) }),
+    ],
+    [
+      "The options of failureCallback must be an object; got a list.",
+      (one) => one.publish({ url: URL, failureCallback: plain([URL]) }),
+    ],
+    ["redact must be an object; got null.", (one) => one.publish({ url: URL, redact: plain(null) })],
+    [
+      'redact.header must be true, or a list of names; got "x".',
+      (one) => one.publish({ url: URL, redact: plain({ header: "x" }) }),
+    ],
+    ["redact.header must be", (one) => one.trigger({ url: URL, redact: { header: plain([5]) } })],
+    ["redact.body must be", (one) => one.publish({ url: URL, redact: { body: plain("true") } })],
+    ["redact.header must be", (one) => one.dlq.retry("dlq_1", { redact: { header: plain("x") } })],
+    ["redact.header must be", (one) => one.dlq.resume("dlq_1", { redact: { header: plain("x") } })],
+    [
+      "redact.header must be",
+      (one) => one.publish({ url: URL, callback: { url: URL, redact: { header: plain("x") } } }),
+    ],
+    [
+      'contentBasedDeduplication must be a boolean; got "false".',
+      (one) => one.publish({ url: URL, contentBasedDeduplication: plain("false") }),
+    ],
+    [
+      "deduplicationId must be a string; got {}.",
+      (one) => one.publish({ url: URL, deduplicationId: plain({}) }),
+    ],
+    [
+      "scheduleId must be",
+      (one) => one.schedules.create({ url: URL, cron: "* * * * *", scheduleId: plain(5) }),
+    ],
+    ["cron must be a string", (one) => one.schedules.create({ url: URL, cron: plain(5) })],
+    ["queue must be a string", (one) => one.enqueue({ url: URL, queue: plain(["q"]) })],
+    [
+      "The argument of runs.cancel must be an id, filters or { all: true }; got undefined.",
+      (one) => one.runs.cancel(plain(undefined)),
+    ],
+    ["The argument of runs.cancel must be", (one) => one.runs.cancel(plain(["wfr_1"]))],
+    ["The argument of messages.cancel must be", (one) => one.messages.cancel(plain(null))],
+    ["The argument of dlq.delete must be", (one) => one.dlq.delete(plain(undefined))],
+    ["The argument of dlq.retry must be", (one) => one.dlq.retry(plain(5))],
+    ["The argument of dlq.resume must be", (one) => one.dlq.resume(plain(undefined))],
+    ["The argument of dlq.restart must be", (one) => one.dlq.restart(plain(new Map()))],
+    ["The argument of runs.change must be", (one) => one.runs.change("cancel", plain(undefined))],
+    ["all must be true or false", (one) => one.runs.cancel(plain({ all: "true" }))],
+    ["all must be true or false", (one) => one.dlq.delete(plain({ all: 1, label: "x" }))],
+    [
+      'dryRun must be true or false; got "false".',
+      (one) => one.runs.change("cancel", { all: true, dryRun: plain("false") }),
+    ],
+    [
+      "dryRun must be true or false; got null.",
+      (one) => one.runs.change("cancel", { all: true, dryRun: plain(null) }),
+    ],
+    ["Pass runs.change a filter", (one) => one.runs.change("cancel", plain({ dryRun: false, cursor: "x" }))],
+    ["ended must be true or false", (one) => one.runs.history("wfr_1", { ended: plain("true") })],
+    ["rate must be true or false", (one) => one.flows.unpin("k", { rate: plain("true") })],
+    ["The filters must be an object; got null.", (one) => one.runs.list(plain(null))],
+    ["The filters must be an object; got a string.", (one) => one.runs.find(plain("wfr_1"))],
+    ["The filters must be an object; got a list.", (one) => one.dlq.list(plain(["x"]))],
+    ["The filters must be an object; got null.", (one) => one.logs.list(plain(null))],
+    ["The filters must be an object; got null.", (one) => one.events.waits(plain(null))],
+    ["The filters must be an object; got null.", (one) => one.stream(plain(null))],
+    ["signal must be an AbortSignal; got 5.", (one) => one.stream({ signal: plain(5) })],
+    ["signal must be an AbortSignal", (one) => one.runs.wait("wfr_1", { signal: plain({}) })],
+    ["The options of runs.wait must be an object; got null.", (one) => one.runs.wait("wfr_1", plain(null))],
+    ["The options of events.notify must be an object", (one) => one.events.notify(plain(undefined))],
+    ["eventId must be a string; got undefined.", (one) => one.events.notify(plain({}))],
+    [
+      "workflowRunId must be a string; got 5.",
+      (one) => one.events.notify({ eventId: "e", workflowRunId: plain(5) }),
+    ],
+    [
+      "The options of queues.upsert must be an object; got null.",
+      (one) => one.queues.upsert("q", plain(null)),
+    ],
+  ];
+  it.each(bad)("%s %#", async (message, act) => {
+    const { workflowRunId } = await engine.trigger({ url: URL, delay: "1h" });
+    const work = Promise.resolve().then(() => act(engine));
+    await expect(work).rejects.toThrow(TypeError);
+    await expect(work).rejects.toThrow(message);
+    expect(await engine.runs.get(workflowRunId)).toMatchObject({ workflowState: "RUN_STARTED" });
+  });
+});
+
 describe("what the engine refuses is an EngineError in the words of options", () => {
   const bad: [name: string, code: string, message: string, act: (engine: Engine) => Promise<unknown>][] = [
     ["a limit", "limit_reached", "retries", (one) => one.publish({ url: URL, retries: 1000 })],

@@ -102,6 +102,9 @@ export class RemoteEngine {
     { query = {}, body, text = body === undefined ? undefined : JSON.stringify(body) }: RequestDetails,
     signal: AbortSignal,
   ): Promise<Response> {
+    // A URL drops such a segment, so that the request would ask for something else.
+    const [, , dots] = /(^|\/)(\.\.?)(?=\/|$)/.exec(path) ?? [];
+    if (dots !== undefined) throw new CommandError(EXIT.usage, `A name or an id can't be "${dots}".`);
     const url = new URL(`${this.url}/v2/${path}`);
     for (const [name, value] of Object.entries(query))
       for (const one of [value].flat()) if (one !== undefined) url.searchParams.append(name, String(one));
