@@ -256,6 +256,22 @@ describe("a server that grants fewer connections than an engine wants", () => {
   });
 });
 
+it("a session that is refused leaves no connection behind, however soon it tries again", async () => {
+  const { url, open, allow } = await limitedTo(0);
+  const all = sessions(url, 5);
+  for (let round = 0; round < 20; round++) {
+    const tries = all.map(async (session) => {
+      await session.connect().catch(() => {});
+      await session.connect().catch(() => {});
+    });
+    await Promise.all(tries);
+  }
+  await allow(-1);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  await expect.poll(open).toBe(0);
+  for (const session of all) await session.close();
+});
+
 it("work that comes alone takes a session that is connected, in place of one that has lost its connection", async () => {
   const { url } = await limitedTo(10);
   const driver = driverFor(url, 2, 1);

@@ -174,7 +174,14 @@ export class ClientSession implements PostgresSession {
 
   async connect(): Promise<void> {
     if (this.#connected) return;
-    const { rows } = await this.query("SELECT current_setting('transaction_read_only') AS read_only", []);
+    const { rows } = await this.query(
+      "SELECT current_setting('transaction_read_only') AS read_only",
+      [],
+    ).catch((error: unknown) => {
+      // The client may not have closed it yet. It would run a further statement on another one, which nobody ends.
+      this.#drop();
+      throw error;
+    });
     if ((rows[0] as { readonly read_only: string }).read_only === "on") {
       // The address may name another server by the next attempt.
       this.#drop();
