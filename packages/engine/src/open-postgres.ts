@@ -6,7 +6,7 @@ import { checkStoreSettings, createStore, type Store, type StoreSettings } from 
 import { checkOptions, mustBeKind } from "./rules/check-options.ts";
 import type { Clock } from "./rules/clock.ts";
 import { migrations } from "./store/migrations.ts";
-import { ClientSession, SESSION_LIMITS } from "./store/postgres/client.ts";
+import { ClientSession, type ClientSettings, SESSION_LIMITS } from "./store/postgres/client.ts";
 import { PostgresDriver, type Sessions } from "./store/postgres/driver.ts";
 import { Instances } from "./store/postgres/instances.ts";
 import { type PostgresLocation, readLocation } from "./store/postgres/location.ts";
@@ -49,9 +49,6 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
   checkStoreSettings(settings);
   const location = readLocation(url);
   const instance = randomUUID();
-  // Heartbeats never wait behind anything: an engine without them loses its leases.
-  const control = openSingle(location, "perdure control");
-  const background = openSingle(location, "perdure background", true);
   const warn = settings.warn ?? console.warn;
   const driver = new PostgresDriver({
     ...openSessions(location),
@@ -60,6 +57,9 @@ export async function openPostgres(url: string, settings: StoreSettings = {}): P
         `The engine works on ${connected} of ${wanted} connections, beside those for heartbeats, notifications and the background. ${error.message}`,
       ),
   });
+  // Heartbeats never wait behind anything: an engine without them loses its leases.
+  const control = openSingle(location, { name: "perdure control" }, driver);
+  const background = openSingle(location, { name: "perdure background", writes: true }, driver);
   let schema: string;
   try {
     schema = await prepare(location);
@@ -140,10 +140,14 @@ export function createPostgresStore(
   };
 }
 
-/** A driver with one connection. */
-function openSingle(location: PostgresLocation, name: string, writes = false): PostgresDriver {
-  const session = new ClientSession(location, { name, writes });
-  return new PostgresDriver({ writers: [session], readers: [session] });
+/** A driver with one connection. When the server refuses it, the other driver does the work, if that has one. */
+function openSingle(
+  location: PostgresLocation,
+  settings: ClientSettings,
+  instead: PostgresDriver,
+): PostgresDriver {
+  const session = new ClientSession(location, settings);
+  return new PostgresDriver({ writers: [session], readers: [session], instead });
 }
 
 function openSessions(location: PostgresLocation): Sessions {

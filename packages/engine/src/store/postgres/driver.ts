@@ -37,7 +37,9 @@ export interface Sessions {
   readonly settings?: string;
   /** Milliseconds for which an operation waits for a database that is away. 10 seconds by default. */
   readonly patience?: number;
-  /** Called once when a session is refused again and again while others are connected: so many of so many, and why. */
+  /** A driver that does the operations while it is connected and this one can't connect. */
+  readonly instead?: PostgresDriver;
+  /** Called once when all sessions have been asked for, and some are refused again: so many of so many are connected, and why. */
   readonly onFewer?: (connected: number, wanted: number, error: Error) => void;
 }
 
@@ -284,6 +286,10 @@ export class PostgresDriver implements Driver {
     }
   }
 
+  get #connected(): readonly PostgresSession[] {
+    return this.#all.filter((session) => this.#isConnected(session));
+  }
+
   #isConnected(session: PostgresSession): boolean {
     return this.#connectedAt.get(session) === session.losses;
   }
@@ -294,7 +300,7 @@ export class PostgresDriver implements Driver {
    * @param most how many others at most
    */
   #usable(own: readonly PostgresSession[], most = this.#all.length): readonly PostgresSession[] {
-    const connected = this.#all.filter((session) => this.#isConnected(session));
+    const connected = this.#connected;
     if (connected.length === 0) return own;
     const now = performance.now();
     const awake = own.filter(
@@ -323,7 +329,7 @@ export class PostgresDriver implements Driver {
     work: () => Promise<void>,
   ): void {
     this.#busy.add(session);
-    void this.#connected(session, queue, operations)
+    void this.#connect(session, queue, operations)
       .then((connected) => (connected ? work() : undefined))
       .finally(() => {
         this.#busy.delete(session);
@@ -337,7 +343,7 @@ export class PostgresDriver implements Driver {
    *
    * @returns whether it is connected
    */
-  async #connected(
+  async #connect(
     session: PostgresSession,
     queue: Operation[],
     operations: readonly Operation[],
@@ -350,15 +356,16 @@ export class PostgresDriver implements Driver {
         this.#rests.delete(session);
         return true;
       } catch (error) {
-        const connected = this.#all.filter((other) => this.#isConnected(other)).length;
-        if (connected > 0 && error instanceof StoreUnavailable) {
-          this.#rest(session, connected, error);
+        const isRefused = error instanceof StoreUnavailable;
+        if (isRefused && this.#connected.length > 0) {
+          this.#rest(session, error);
           for (const operation of operations) putBack(queue, operation);
           return false;
         }
+        if (isRefused && this.#passOn(queue, operations)) return false;
         this.#expire(error);
         const over = this.#closed || operations.every(({ deadline }) => performance.now() + pause > deadline);
-        if (over || !(error instanceof StoreUnavailable)) {
+        if (over || !isRefused) {
           for (const { reject } of operations) reject(error);
           return false;
         }
@@ -368,14 +375,29 @@ export class PostgresDriver implements Driver {
     }
   }
 
-  #rest(session: PostgresSession, connected: number, error: StoreUnavailable): void {
+  /** @returns whether another driver does the operations */
+  #passOn(queue: Operation[], operations: readonly Operation[]): boolean {
+    const { instead } = this.#sessions;
+    if (!instead || instead.#closed || instead.#connected.length === 0) return false;
+    const queues = new Map<Operation[], Operation[]>([
+      [this.#writes, instead.#writes],
+      [this.#reads, instead.#reads],
+      [this.#lists, instead.#lists],
+    ]);
+    for (const operation of operations) putBack(queues.get(queue) ?? [], operation);
+    instead.#schedule();
+    return true;
+  }
+
+  #rest(session: PostgresSession, error: StoreUnavailable): void {
     const last = this.#rests.get(session)?.ms;
     const ms = last === undefined ? REST_MS.first : Math.min(2 * last, REST_MS.longest);
     this.#rests.set(session, { ms, until: performance.now() + ms * (0.5 + Math.random()) });
-    // The first refusal may come while a server still ends connections that were lost.
-    if (last === undefined || this.#toldOfFewer) return;
+    // The first refusal may come while a server still ends connections that were lost, and others may still connect.
+    const isKnown = this.#all.every((one) => this.#isConnected(one) || this.#rests.has(one));
+    if (last === undefined || !isKnown || this.#toldOfFewer) return;
     this.#toldOfFewer = true;
-    this.#sessions.onFewer?.(connected, this.#all.length, error);
+    this.#sessions.onFewer?.(this.#connected.length, this.#all.length, error);
   }
 
   #begin(session: PostgresSession, begin: string): Transaction {
