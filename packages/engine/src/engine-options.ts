@@ -4,7 +4,7 @@ import { checkEndpoints, type LocalEndpoints } from "./delivery/local-endpoints.
 import { createPolicy, type DestinationRules } from "./delivery/policy.ts";
 import type { SigningKeys } from "./delivery/signer.ts";
 import type { Transport } from "./delivery/transport.ts";
-import { checkOptions, mustBeKind } from "./rules/check-options.ts";
+import { checkOptions, checkSecret, mustBeKind } from "./rules/check-options.ts";
 import type { Clock } from "./rules/clock.ts";
 import { resolveOptions, type ScalarOptions } from "./rules/engine-options.ts";
 import type { Observer } from "./rules/event.ts";
@@ -87,11 +87,6 @@ export function checkOwnOptions({
 function checkTokens(what: string, wanted: string, tokens: unknown): void {
   if (!Array.isArray(tokens)) throw mustBeKind(what, wanted, tokens);
   for (const token of tokens) checkSecret(`each ${what}`, token);
-}
-
-/** The error doesn't show the value. */
-function checkSecret(what: string, value: unknown): void {
-  if (typeof value !== "string" || value.trim() === "") throw mustBeKind(what, "a non-empty string", value);
 }
 
 function checkStore(store: unknown): void {

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
+import { checkFunction } from "@perdure/core/protocol";
 import { pathOf } from "../http/path.ts";
 import type { Bindings } from "../http/service.ts";
-import { checkOptions } from "../rules/check-options.ts";
+import { checkOptions, checkSecret, mustBeKind } from "../rules/check-options.ts";
 import { type Assets, readAssets } from "./assets.ts";
 import { API, callEngine } from "./engine-route.ts";
 import { LoginLimit } from "./login-limit.ts";
@@ -59,6 +60,11 @@ const BASE_PATH = /^(?:\/[\w.~-]+)*$/;
 export function createDashboard(engine: DashboardEngine, options: DashboardOptions = {}): Dashboard {
   checkOptions("createDashboard", options, "basePath token user secret now");
   const { basePath = DEFAULT_BASE_PATH, token, user, secret = randomBytes(32), now = Date.now } = options;
+  if (typeof Object(engine).fetch !== "function") throw mustBeKind("engine", "an engine or a server", engine);
+  if (token !== undefined) checkSecret("token", token);
+  if (user !== undefined) checkFunction("user", user);
+  if (options.secret !== undefined) checkSecret("secret", options.secret);
+  checkFunction("now", now);
   if (!BASE_PATH.test(basePath)) {
     throw new TypeError(
       `basePath must be a path such as "/dashboard", without a slash at its end; got ${JSON.stringify(basePath)}`,

@@ -16,6 +16,11 @@ export function mustBeKind(what: string, wanted: string, value: unknown): TypeEr
   return new TypeError(`${what} must be ${wanted}; got ${kindOf(value)}.`);
 }
 
+/** @throws TypeError without the value, unless it is a non-empty string */
+export function checkSecret(what: string, value: unknown): void {
+  if (typeof value !== "string" || value.trim() === "") throw mustBeKind(what, "a non-empty string", value);
+}
+
 function kindOf(value: unknown): string {
   if (value === undefined || value === null) return String(value);
   if (isPromise(value)) return "a Promise";

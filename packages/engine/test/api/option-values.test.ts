@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
-import { createEngine, createServer, openPostgres, openSqlite } from "../../src/index.ts";
+import { createDashboard, createEngine, createServer, openPostgres, openSqlite } from "../../src/index.ts";
 import { useMachine } from "../crashing.ts";
 
 /** Options as JavaScript passes them. */
@@ -10,6 +10,7 @@ const plain = (options: unknown): never => options as never;
 const SECRET = "top-secret";
 const keys = { current: "sig_1", next: "sig_2" };
 const own = { store: ":memory:", token: "t", signingKeys: keys };
+const here = { fetch: async (): Promise<Response> => new Response() };
 const app = async (): Promise<Response> => new Response();
 const machine = useMachine();
 
@@ -131,6 +132,33 @@ describe("an invalid option is named", () => {
       () => createServer({ tenants: [plain({ user: "a", lazy: "no", ...own })] }),
       "lazy must be",
     ],
+    [
+      "createDashboard",
+      () => createDashboard(plain(undefined)),
+      "engine must be an engine or a server; got undefined.",
+    ],
+    [
+      "createDashboard",
+      () => createDashboard(here, plain(null)),
+      "The options of createDashboard must be an object",
+    ],
+    [
+      "createDashboard",
+      () => createDashboard(here, { token: "" }),
+      "token must be a non-empty string; got an empty",
+    ],
+    ["createDashboard", () => createDashboard(here, { token: plain([SECRET]) }), "got a list."],
+    [
+      "createDashboard",
+      () => createDashboard(here, { token: "t", user: plain(5) }),
+      "user must be a function; got 5.",
+    ],
+    [
+      "createDashboard",
+      () => createDashboard(here, { secret: plain({ key: SECRET }) }),
+      "secret must be a non-empty string; got an object.",
+    ],
+    ["createDashboard", () => createDashboard(here, { now: plain(5) }), "now must be a function; got 5."],
     ["openSqlite", () => openSqlite(plain(undefined)), "file must be the path of a file; got undefined."],
     ["openSqlite", () => openSqlite(""), "file must be the path of a file"],
     ["openSqlite", () => openSqlite(":memory:", plain(null)), "The options of openSqlite must be an object"],
