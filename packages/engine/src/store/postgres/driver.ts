@@ -18,6 +18,7 @@ import {
 } from "./operations.ts";
 import { ConnectionLost, isTimeout, retryReason } from "./retries.ts";
 import type { PostgresSession } from "./session.ts";
+import { type OnFewer, SessionPool } from "./session-pool.ts";
 import { Transaction } from "./transaction.ts";
 
 /** The changes of one transaction that concern other engines. */
@@ -39,8 +40,7 @@ export interface Sessions {
   readonly patience?: number;
   /** A driver that does the operations while it is connected and this one can't connect. */
   readonly instead?: PostgresDriver;
-  /** Called once when all sessions have been asked for, and some are refused again: so many of so many are connected, and why. */
-  readonly onFewer?: (connected: number, wanted: number, error: Error) => void;
+  readonly onFewer?: OnFewer;
 }
 
 /** Milliseconds after which a transaction takes no further operation: its locks hold up others. */
@@ -58,9 +58,6 @@ const MAX_REFUSALS = 8;
 /** Milliseconds between attempts to connect: the first pause, and the longest. */
 const RECONNECT_MS = { first: 50, longest: 2000 };
 
-/** Milliseconds for which a session rests that can't connect while others are connected: the first time, and at most. */
-const REST_MS = { first: 100, longest: 5000 };
-
 const BEGIN_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 // Under a lock, a transaction must read what the last owner has left, whatever the database's default is.
 const BEGIN_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED";
@@ -76,13 +73,7 @@ const BEGIN_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED";
  */
 export class PostgresDriver implements Driver {
   readonly #sessions: Sessions;
-  readonly #all: readonly PostgresSession[];
-  /** The losses of each session when it connected last: without a further one it is connected. */
-  readonly #connectedAt = new Map<PostgresSession, number>();
-  /** The last rest of each session that couldn't connect since. */
-  readonly #rests = new Map<PostgresSession, { readonly ms: number; readonly until: number }>();
-  #toldOfFewer = false;
-  readonly #busy = new Set<PostgresSession>();
+  readonly #pool: SessionPool;
   readonly #writes: Operation[] = [];
   readonly #reads: Work[] = [];
   readonly #lists: Work[] = [];
@@ -106,7 +97,7 @@ export class PostgresDriver implements Driver {
   constructor(sessions: Sessions) {
     this.#sessions = sessions;
     const { writers, readers } = sessions;
-    this.#all = [...new Set([...writers, ...readers])];
+    this.#pool = new SessionPool([...new Set([...writers, ...readers])], sessions.onFewer);
     this.#listers = new Set(sessions.listers ?? readers.slice(0, Math.ceil(readers.length / 2)));
   }
 
@@ -224,7 +215,7 @@ export class PostgresDriver implements Driver {
     if (!this.#isIdle) {
       await new Promise<void>((resolve) => (this.#idle = resolve));
     }
-    await Promise.all(this.#all.map((session) => session.close()));
+    await this.#pool.close();
   }
 
   #enqueue<T>(queue: Operation[] | Work[], perform: (tx: Tx) => Promise<T>): Promise<T> {
@@ -260,12 +251,12 @@ export class PostgresDriver implements Driver {
   }
 
   #dispatchReads(): void {
-    for (const session of this.#free(this.#usable(this.#sessions.readers))) {
+    for (const session of this.#pool.free(this.#pool.usable(this.#sessions.readers))) {
       const read = this.#reads.shift();
       if (!read) break;
       this.#occupy(session, this.#reads, [read], () => this.#read(session, read));
     }
-    for (const session of this.#free(this.#usable([...this.#listers], 1))) {
+    for (const session of this.#pool.free(this.#pool.usable([...this.#listers], 1))) {
       const list = this.#lists.shift();
       if (!list) break;
       this.#occupy(session, this.#lists, [list], () => this.#list(session, list));
@@ -273,10 +264,10 @@ export class PostgresDriver implements Driver {
   }
 
   #dispatchWrites(): void {
-    const usable = this.#usable(this.#sessions.writers);
+    const usable = this.#pool.usable(this.#sessions.writers);
     // Short transactions side by side, before long ones.
     const share = Math.min(MAX_GROUP, Math.ceil(this.#writes.length / usable.length));
-    for (const session of this.#free(usable)) {
+    for (const session of this.#pool.free(usable)) {
       const { kind, group } = takeGroup(this.#writes, share);
       if (group.length === 0) break;
       this.#occupy(session, this.#writes, group, () => {
@@ -286,39 +277,9 @@ export class PostgresDriver implements Driver {
     }
   }
 
-  get #connected(): readonly PostgresSession[] {
-    return this.#all.filter((session) => this.#isConnected(session));
-  }
-
-  #isConnected(session: PostgresSession): boolean {
-    return this.#connectedAt.get(session) === session.losses;
-  }
-
-  /**
-   * Returns the sessions for some work that don't rest. When all of them do, others that are connected take it.
-   *
-   * @param most how many others at most
-   */
-  #usable(own: readonly PostgresSession[], most = this.#all.length): readonly PostgresSession[] {
-    const connected = this.#connected;
-    if (connected.length === 0) return own;
-    const now = performance.now();
-    const awake = own.filter(
-      (session) => this.#isConnected(session) || now >= (this.#rests.get(session)?.until ?? 0),
-    );
-    return awake.length > 0 ? awake : connected.slice(-most);
-  }
-
-  /** Returns those that are free, first those that are connected. */
-  #free(sessions: readonly PostgresSession[]): PostgresSession[] {
-    const free = sessions.filter((session) => !this.#busy.has(session));
-    return free.sort((one, other) => Number(this.#isConnected(other)) - Number(this.#isConnected(one)));
-  }
-
   get #isIdle(): boolean {
-    return (
-      this.#busy.size + this.#writes.length + this.#reads.length + this.#lists.length + this.#pausing === 0
-    );
+    const waiting = this.#writes.length + this.#reads.length + this.#lists.length + this.#pausing;
+    return this.#pool.isIdle && waiting === 0;
   }
 
   /** @param queue from which the operations come */
@@ -328,11 +289,11 @@ export class PostgresDriver implements Driver {
     operations: readonly Operation[],
     work: () => Promise<void>,
   ): void {
-    this.#busy.add(session);
+    this.#pool.occupy(session);
     void this.#connect(session, queue, operations)
       .then((connected) => (connected ? work() : undefined))
       .finally(() => {
-        this.#busy.delete(session);
+        this.#pool.release(session);
         this.#dispatch();
       });
   }
@@ -351,14 +312,12 @@ export class PostgresDriver implements Driver {
     let pause = RECONNECT_MS.first;
     for (;;) {
       try {
-        await session.connect();
-        this.#connectedAt.set(session, session.losses);
-        this.#rests.delete(session);
+        await this.#pool.connect(session);
         return true;
       } catch (error) {
         const isRefused = error instanceof StoreUnavailable;
-        if (isRefused && this.#connected.length > 0) {
-          this.#rest(session, error);
+        if (isRefused && this.#pool.connected.length > 0) {
+          this.#pool.rest(session, error);
           for (const operation of operations) putBack(queue, operation);
           return false;
         }
@@ -378,7 +337,7 @@ export class PostgresDriver implements Driver {
   /** @returns whether another driver does the operations */
   #passOn(queue: Operation[], operations: readonly Operation[]): boolean {
     const { instead } = this.#sessions;
-    if (!instead || instead.#closed || instead.#connected.length === 0) return false;
+    if (!instead || instead.#closed || instead.#pool.connected.length === 0) return false;
     const queues = new Map<Operation[], Operation[]>([
       [this.#writes, instead.#writes],
       [this.#reads, instead.#reads],
@@ -387,17 +346,6 @@ export class PostgresDriver implements Driver {
     for (const operation of operations) putBack(queues.get(queue) ?? [], operation);
     instead.#schedule();
     return true;
-  }
-
-  #rest(session: PostgresSession, error: StoreUnavailable): void {
-    const last = this.#rests.get(session)?.ms;
-    const ms = last === undefined ? REST_MS.first : Math.min(2 * last, REST_MS.longest);
-    this.#rests.set(session, { ms, until: performance.now() + ms * (0.5 + Math.random()) });
-    // The first refusal may come while a server still ends connections that were lost, and others may still connect.
-    const isKnown = this.#all.every((one) => this.#isConnected(one) || this.#rests.has(one));
-    if (last === undefined || !isKnown || this.#toldOfFewer) return;
-    this.#toldOfFewer = true;
-    this.#sessions.onFewer?.(this.#connected.length, this.#all.length, error);
   }
 
   #begin(session: PostgresSession, begin: string): Transaction {
