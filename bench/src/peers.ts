@@ -67,7 +67,7 @@ export const SETTINGS: readonly string[] = [
   "Each contender has done 10 bursts of 500 runs before the first round",
   "The floor: the same requests, signatures, rows and flushes between two processes of Node, without an engine and a runtime",
   "The floor by fetch: the same, with Request and Response on both sides and tokens that the Web Crypto API checks, as an endpoint for every platform does it",
-  "The floor in one process: the same rows and flushes, one after the other for each run, and nothing else",
+  "The floor in one process: the same signed request, and the same rows and flushes, one after the other for each run",
   "Perdure: engine and endpoint in a process each, SQLite file with a flush at each commit, all settings as they come",
   "In one process: the same endpoint beside the engine, as docs/in-process.md describes it; DBOS runs so, too",
   "Restate 1.7.12 (npm): server with its default configuration in a temporary folder, SDK 1.17.2",
