@@ -89,8 +89,9 @@ const IN_BOTH_MODES = {
  * file of SQLite's.
  */
 const ON_BOTH_STORES = [
-  ...["messages/*", "flow/*", "failures/!(full-disk|closed-store)", "runs/*", "inline/*", "in-process/*"],
-  ...["api/!(stream|fuzz|search|browser-guard|errors|json-answer|openapi|option-names|server)"],
+  ...["messages/*", "flow/*", "failures/!(full-disk|closed-store)", "runs/*", "inline/*"],
+  "in-process/!(client-options)",
+  ...["api/!(stream|fuzz|search|browser-guard|errors|json-answer|openapi|option-names|option-values|server)"],
 ];
 
 /** The suites of what only an engine on PostgreSQL has to do. */
