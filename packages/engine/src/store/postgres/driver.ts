@@ -4,7 +4,7 @@ import type { Driver } from "../driver.ts";
 import type { Backup, StateCount } from "../maintenance.ts";
 import { queryTimeout } from "../query-timeout.ts";
 import { sql, type Tx } from "../tx.ts";
-import { CommitUnknown, StoreUnavailable } from "../unavailable.ts";
+import { CommitUnknown, StoreUnavailable, storeClosed } from "../unavailable.ts";
 import { appendTogether } from "./append-at-once.ts";
 import { endTogether } from "./end-at-once.ts";
 import {
@@ -223,7 +223,7 @@ export class PostgresDriver implements Driver {
   }
 
   #wait<T>(enqueue: (pending: Pending) => void): Promise<T> {
-    if (this.#closed) return Promise.reject(new StoreUnavailable("The store is closed."));
+    if (this.#closed) return Promise.reject(storeClosed());
     return new Promise<T>((resolve, reject) => {
       const deadline = performance.now() + (this.#sessions.patience ?? PATIENCE_MS);
       enqueue({ resolve, reject, now: this.#now(), deadline, refusals: 0, losses: 0 });
