@@ -1,8 +1,14 @@
 import { HEADER } from "@perdure/core/protocol";
 import { newDatabase } from "@perdure/test-support/postgres-database";
 import { Receiver } from "@upstash/qstash";
-import { describe, expect, it } from "vitest";
-import { createEngine, ManualClock, openPostgres, type SigningKeys } from "../../src/index.ts";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import {
+  createEngine,
+  fetchTransport,
+  ManualClock,
+  openPostgres,
+  type SigningKeys,
+} from "../../src/index.ts";
 import { ClientSession } from "../../src/store/postgres/client.ts";
 import { readLocation } from "../../src/store/postgres/location.ts";
 import { OWN_TOKEN, world } from "../harness.ts";
@@ -84,6 +90,50 @@ it("a session for changes keeps its plans until it has waited for its statements
   expect(discarded, "twice within two seconds").toBe(1);
   await session.close();
   await relay.stop();
+});
+
+it("the time of leases is the database's, whatever the machine's clock says", async () => {
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 3_600_000 });
+  onTestFinished(() => void vi.useRealTimers());
+  const url = newDatabase();
+  const store = await openPostgres(url);
+  onTestFinished(() => store.close());
+  const [row] = await withClient(
+    url,
+    (sql) => sql`SELECT extract(epoch FROM clock_timestamp()) * 1000 AS now`,
+  );
+  expect(Date.now() - Number(row?.now)).toBeGreaterThan(3_500_000);
+  expect(Math.abs((store.clock?.now() ?? 0) - Number(row?.now))).toBeLessThan(60_000);
+});
+
+it("no transaction lasts as long as a delivery", async () => {
+  const url = new URL(newDatabase());
+  const name = url.searchParams.get("schema") ?? "";
+  url.searchParams.set("application_name", name);
+  const store = await openPostgres(url.href);
+  let began = (): void => {};
+  const begun = new Promise<void>((resolve) => (began = resolve));
+  const transport = fetchTransport(1000, () => {
+    began();
+    return new Promise(() => {});
+  });
+  const signingKeys = { current: "sig_a", next: "sig_b" };
+  const engine = createEngine({ store, token: "a-token", signingKeys, transport });
+  onTestFinished(async () => {
+    await engine.stop({ deadline: 0 });
+    await store.close();
+  });
+  engine.start();
+  await engine.publish({ url: "https://a.test/" });
+  await begun;
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  const sessions = await withClient(
+    newDatabase(),
+    (sql) => sql`SELECT coalesce(xact_start < clock_timestamp() - interval '1 second', false) AS held
+      FROM pg_stat_activity WHERE application_name = ${name}`,
+  );
+  expect(sessions.length).toBeGreaterThan(1);
+  expect(sessions.filter(({ held }) => held)).toEqual([]);
 });
 
 describe("a lost connection", () => {

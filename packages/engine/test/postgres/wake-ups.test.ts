@@ -86,3 +86,34 @@ it("an engine that stops tells the others of the leases that it gives back", asy
     .poll(() => heard.filter((one) => one.from !== from && one.dueAt !== undefined), PATIENT)
     .toHaveLength(1);
 });
+
+it("an engine tells of what it stores in ten milliseconds at most once", async () => {
+  const url = newDatabase();
+  const schema = new URL(url).searchParams.get("schema");
+  const engine = await open(url, () => {});
+  // An engine that hears of no other one tells nothing.
+  await open(url, () => {});
+  let told = 0;
+  const listener = new ClientSession(readLocation(url), {
+    name: "test",
+    onNotify: (payload) => {
+      const { schema: of, dueAt } = JSON.parse(payload);
+      if (of === schema && dueAt !== undefined) told++;
+    },
+  });
+  await listener.query("LISTEN perdure", []);
+  onTestFinished(() => listener.close());
+  await expect
+    .poll(async () => {
+      await engine.publish({ url: "https://a.test/" });
+      return told;
+    }, PATIENT)
+    .toBeGreaterThan(0);
+  told = 0;
+  const began = performance.now();
+  for (let at = 0; at < 200; at++) await engine.publish({ url: "https://a.test/" });
+  const took = performance.now() - began;
+  await expect.poll(() => told, PATIENT).toBeGreaterThan(0);
+  // One may be left from before, and the last one comes later.
+  expect(told).toBeLessThanOrEqual(took / 10 + 2);
+});
