@@ -90,6 +90,32 @@ describe("perdure start --db postgres://…", () => {
     await relay.stop();
   });
 
+  it("counts in its metrics what it did again after its connections were lost", async () => {
+    const relay = await startRelay(newDatabase());
+    const engine = start(relay.url);
+    const url = await addressOf(engine);
+    const retries = async (): Promise<string | undefined> => {
+      const answer = await fetch(`${url}/metrics`, { headers: { Authorization: `Bearer ${METRICS}` } });
+      return /^perdure_store_retries_total\{[^}]*state="connection"[^}]*\} (\d+)/m.exec(
+        await answer.text(),
+      )?.[1];
+    };
+    const publish = () => fetch(`${url}/v2/publish/${urlOfEndpoint()}`, { method: "POST", headers: auth });
+    await expect
+      .poll(async () => {
+        const publishing = Array.from({ length: 20 }, publish);
+        // The operations are under way.
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        relay.cut();
+        await Promise.all(publishing);
+        return Number(await retries());
+      })
+      .toBeGreaterThan(0);
+    engine.child.kill("SIGTERM");
+    expect(await engine.exit()).toBe(0);
+    await relay.stop();
+  });
+
   it("delivers again what an engine had under way that was killed, within 10 seconds", async () => {
     const db = newDatabase();
     unanswered = 1;
