@@ -45,7 +45,7 @@ export async function compareClaims(
 async function open({ runs, messages }: Load): Promise<Filled> {
   const database = await makeDatabase(runs, messages);
   const store = openSqlite(database.file);
-  await publishDue(store);
+  await publishDue(createEngine({ store, token: "token", signingKeys: SIGNING_KEYS }));
   return {
     store,
     async close() {
@@ -56,8 +56,7 @@ async function open({ runs, messages }: Load): Promise<Filled> {
 }
 
 /** Publishes as many messages as {@link compareClaims} claims. */
-export async function publishDue(store: Store, { rounds, perRound }: Turns = TURNS): Promise<void> {
-  const engine = createEngine({ store, token: "token", signingKeys: SIGNING_KEYS });
+export async function publishDue(engine: Engine, { rounds, perRound }: Turns = TURNS): Promise<void> {
   const count = (rounds + 1) * perRound * AT_ONCE;
   for (let sent = 0; sent < count; sent += BATCH) await publish(engine, Math.min(BATCH, count - sent));
 }

@@ -59,7 +59,7 @@ async function withSleepers(server: PostgresServer, count: number): Promise<Fill
   await copy(sql, "due", { message: own.seq, at: "at + n", run: own.run }, count - 1);
   await sql.unsafe("VACUUM ANALYZE");
   await sql.end();
-  await publishDue(store, TURNS);
+  await publishDue(engine, TURNS);
   return { store, close: () => store.close() };
 }
 
@@ -93,7 +93,7 @@ async function oldSnapshot(server: PostgresServer): Promise<Row> {
 async function withDeadRows(server: PostgresServer, isHeld: boolean): Promise<Filled> {
   const url = await server.createDatabase();
   const store = await openPostgres(url);
-  await publishDue(store, TURNS);
+  await publishDue(createEngine({ store, token: "token", signingKeys: SIGNING_KEYS }), TURNS);
   const sql = postgres(url, { max: 1, onnotice: () => {} });
   const reader = await postgres(url, { max: 1 }).reserve();
   if (isHeld) await reader.unsafe("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM due");
